@@ -1,0 +1,25 @@
+"""HTTP only: each route reads, calls one verb, renders."""
+
+from flask import Flask, g
+from flask_login import current_user
+
+from app import limits
+from app.services.credits import balance_of
+
+
+def init_app(app: Flask) -> None:
+    """Register every blueprint, and what all pages show."""
+    from app.blueprints import accounts, credits, files, health, pages, studio, videos
+
+    for module in (pages, accounts, studio, videos, files, credits, health):
+        app.register_blueprint(module.bp)
+    app.jinja_env.globals.update(limits=limits, balance=balance)
+
+
+def balance() -> int | None:
+    """The visitor's credits, asked for once a request; None for someone signed out."""
+    if not current_user.is_authenticated:
+        return None
+    if "balance" not in g:
+        g.balance = balance_of(current_user.id)
+    return int(g.balance)

@@ -1,0 +1,64 @@
+"""A video's receipt, in words: charged, returned, why, by whom, and how long each step took."""
+
+from datetime import datetime
+from typing import Any
+
+from flask_babel import gettext as _
+
+from app.models import CreditEntry, Video
+from app.services import ledger
+from app.template_filters import duration_words
+
+
+def of(video: Video) -> dict[str, Any]:
+    """Context of videos/_receipt.html."""
+    entries = ledger.of_video(video.id)
+    charged = -sum(entry.amount for entry in entries if entry.kind == "spend")
+    refunded = sum(entry.amount for entry in entries if entry.kind == "refund")
+    return {
+        "lines": _lines(video),
+        "charged": charged,
+        "refunded": refunded,
+        "net": charged - refunded,
+        "reason": _reason(video, refunded),
+        "provider": _("Local renderer") if video.provider == "local" else video.provider,
+        "attempts": ledger.attempts_of(video.id),
+        "entries": [_entry(entry) for entry in entries],
+        "timings": [(label, duration_words(seconds)) for label, seconds in _timings(video)],
+    }
+
+
+def _lines(video: Video) -> list[tuple[str, int]]:
+    list_price = video.cost_credits + video.discount_credits
+    label = _("%(seconds)d s %(resolution)s", seconds=video.duration_s, resolution=video.resolution)
+    lines = [(label, list_price)]
+    if video.discount_credits:
+        lines.append((_("first video"), -video.discount_credits))
+    return lines
+
+
+def _reason(video: Video, refunded: int) -> str:
+    if not refunded:
+        return ""
+    if video.status == "cancelled":
+        return _("You cancelled in time.")
+    return _("It failed; a failure costs nothing.")
+
+
+def _entry(entry: CreditEntry) -> dict[str, Any]:
+    return {
+        "id": entry.id,
+        "created_at": entry.created_at,
+        "kind": entry.kind,
+        "amount": entry.amount,
+        "balance_after": entry.balance_after,
+    }
+
+
+def _timings(video: Video) -> list[tuple[str, float]]:
+    steps: list[tuple[str, datetime | None, datetime | None]] = [
+        (_("Waited in line"), video.created_at, video.started_at or video.completed_at),
+        (_("Rendered"), video.started_at, video.rendered_at),
+        (_("Saved and checked"), video.rendered_at, video.completed_at),
+    ]
+    return [(label, (end - start).total_seconds()) for label, start, end in steps if start and end]

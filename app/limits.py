@@ -1,0 +1,139 @@
+"""The numbers of the project: one table, read by pages, services, media, mail and tests.
+
+Nothing here computes; a price or a rule that uses a number lives beside the verb that applies it.
+Every name carries its unit. Seconds are whole unless the type says float.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+# Credits and prices ---------------------------------------------------------------------------
+
+WELCOME_CREDITS: Final = 8
+"""Granted once a person, when the e-mail address is verified."""
+
+PRICE_CREDITS: Final = 10
+PRICE_SECONDS: Final = 8
+"""`PRICE_CREDITS` buy `PRICE_SECONDS` of video at 720p; any other length is rounded up."""
+
+RESOLUTION_FACTORS: Final[dict[str, Fraction]] = {"720p": Fraction(1), "1080p": Fraction(3, 2)}
+"""What a resolution costs against 720p. Fractions: a float would round 4.9999… the wrong way."""
+
+PROVIDER_FACTORS: Final[dict[str, Fraction]] = {"local": Fraction(1)}
+"""What a provider costs against the list price; a provider without a line here costs 1."""
+
+
+@dataclass(frozen=True)
+class FirstVideo:
+    """What an account's first video must be to get the first-video price, and that price."""
+
+    max_duration_s: int
+    resolution: str
+    max_cost_credits: int
+
+
+FIRST_VIDEO: Final = FirstVideo(max_duration_s=8, resolution="720p", max_cost_credits=8)
+"""One video, even in a count of four. Equal to the welcome credits, so a first video is free."""
+
+# What a form may ask for ----------------------------------------------------------------------
+
+PROMPT_MIN_CHARS: Final = 1
+PROMPT_MAX_CHARS: Final = 1000
+"""Unicode code points, after CRLF became LF and the ends were stripped."""
+TITLE_MAX_CHARS: Final = 100
+SEARCH_MAX_CHARS: Final = 200
+"""Text search in the library: longer than a title, shorter than anything that costs time."""
+
+ASPECT_RATIOS: Final = ("16:9", "9:16", "1:1")
+RESOLUTIONS: Final = ("720p", "1080p")
+DURATIONS_S: Final = (4, 5, 6, 8, 10)
+"""The lengths every form knows. A provider may make any whole length of the range below."""
+DURATION_MIN_S: Final = 4
+DURATION_ANY_MIN_S: Final = 5
+DURATION_ANY_MAX_S: Final = 30
+"""From 5 to 30 s any whole length may be offered where a provider makes it; 4 s is the shortest."""
+
+COUNTS: Final = (1, 2, 3, 4)
+"""Videos made by one press of the button: all of them or none."""
+
+SEED_MIN: Final = 0
+SEED_MAX: Final = 2**32 - 1
+
+DEFAULT_ASPECT_RATIO: Final = "16:9"
+DEFAULT_RESOLUTION: Final = "720p"
+DEFAULT_DURATION_S: Final = 8
+DEFAULT_COUNT: Final = 1
+
+VIDEOS_PER_HOUR: Final = 10
+"""Per user, cancelled ones too. Counted as rows inside the transaction that spends."""
+
+BODY_MAX_BYTES: Final = 1024 * 1024
+"""The largest request body. Flask's MAX_CONTENT_LENGTH; above it the answer is 413."""
+
+# Waiting for a video --------------------------------------------------------------------------
+
+POLL_PROVIDER_S: Final = 10
+FIRST_ANSWER_S: Final = 90
+"""How often a provider is asked, and how soon a first answer is expected of it."""
+
+LATE_AFTER_S: Final = 5 * 60
+"""After the provider accepted. Late is a flag, never a verdict."""
+LOCAL_LATE_ETA_FACTOR: Final = 2
+"""The local provider is late when it took this many times its own first estimate."""
+DEADLINE_S: Final = 30 * 60
+"""After the acceptance, or after the submit call when its outcome is unknown."""
+
+QUEUE_EXPLAIN_S: Final = 15 * 60
+"""Queued longer than this, a video says why and offers cancelling."""
+QUEUE_GIVE_UP_S: Final = 24 * 60 * 60
+"""Queued longer than this, it fails and is refunded."""
+
+STORE_GIVE_UP_S: Final = 15 * 60
+"""A finished result that could not be stored for so long fails and is refunded."""
+
+LEASE_S: Final = 20
+HEARTBEAT_S: Final = 5
+REAPER_S: Final = 10
+"""A claim on a row lasts a lease, is renewed by heartbeats, and dead ones are freed by a reaper."""
+
+CARD_POLL_S: Final = 2
+"""How often a live card asks for itself again."""
+
+# Files ----------------------------------------------------------------------------------------
+
+VIDEO_MAX_BYTES: Final = 1024**3
+"""A result larger than this is refused unread; a 30 s 1080p video has about 40 MB."""
+
+STILL_AT_S: Final = 2.0
+"""Where poster and thumbnail are taken; in a shorter video, its middle."""
+THUMBNAIL_WIDTH_PX: Final = 320
+THUMBNAIL_HEIGHT_PX: Final = 180
+"""At 16:9. Other ratios get the same area, with even sides."""
+
+SILENT_BELOW_LUFS: Final = -60.0
+TOO_QUIET_BELOW_LUFS: Final = -40.0
+CLIPPED_ABOVE_DBTP: Final = -0.5
+"""Sound check: silent, too quiet or clipped by integrated loudness and true peak; else passed."""
+
+WAVE_PEAKS: Final = 96
+"""How many bars of the sound are kept for drawing its wave, each 0 to 100."""
+
+# Accounts -------------------------------------------------------------------------------------
+
+PASSWORD_MIN_CHARS: Final = 10
+PASSWORD_MAX_CHARS: Final = 256
+"""The upper bound only keeps argon2 from being fed a megabyte."""
+EMAIL_MAX_CHARS: Final = 254
+"""RFC 5321, 4.5.3.1.3: a path of 256 octets with its two angle brackets."""
+
+SESSION_DAYS: Final = 30
+"""Rolling: each visit renews it."""
+VERIFY_HOURS: Final = 24
+"""How long the link of a verification mail works, once."""
+
+# Lists ----------------------------------------------------------------------------------------
+
+LIBRARY_PAGE_VIDEOS: Final = 12
+STUDIO_RECENT_VIDEOS: Final = 8
+CREDITS_PAGE_ENTRIES: Final = 25

@@ -1,0 +1,26 @@
+"""The tables. Questions about rows live here; every change of state lives in services/."""
+
+from app.models.base import new_id, now
+from app.models.credit import CreditAccount, CreditEntry
+from app.models.operation import Alert, Tick
+from app.models.user import Identity, Mail, Secret, Session, User
+from app.models.video import ENDED, LIVE, Attempt, FormToken, Video
+
+__all__ = [
+    "ENDED",
+    "LIVE",
+    "Alert",
+    "Attempt",
+    "CreditAccount",
+    "CreditEntry",
+    "FormToken",
+    "Identity",
+    "Mail",
+    "Secret",
+    "Session",
+    "Tick",
+    "User",
+    "Video",
+    "new_id",
+    "now",
+]

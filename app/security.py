@@ -1,0 +1,125 @@
+"""Headers, cookies, method override and static addresses. The policy holds for every answer."""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+from flask import Flask, Response, request
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from app import limits
+
+CSP = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "media-src 'self'",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+HEADERS = (
+    ("Content-Security-Policy", CSP),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "same-origin"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+)
+HSTS = ("Strict-Transport-Security", "max-age=63072000; includeSubDomains; preload")
+STATIC_MAX_AGE_S = 365 * 24 * 3600
+OVERRIDES = ("DELETE",)
+
+
+def init_app(app: Flask) -> None:
+    """Apply the policy to every answer of `app`."""
+    is_production = app.config["APP_ENV"] == "production"
+    app.config.update(
+        MAX_CONTENT_LENGTH=limits.BODY_MAX_BYTES,
+        MAX_FORM_MEMORY_SIZE=limits.BODY_MAX_BYTES,
+        SESSION_COOKIE_NAME="__Host-state" if is_production else "state",
+        SESSION_COOKIE_PATH="/",
+        SESSION_COOKIE_SECURE=is_production,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        WTF_CSRF_TIME_LIMIT=None,  # a page left open overnight still posts
+        WTF_CSRF_HEADERS=["X-CSRFToken"],
+        SEND_FILE_MAX_AGE_DEFAULT=0,
+    )
+    headers = (*HEADERS, HSTS) if is_production else HEADERS
+
+    @app.after_request
+    def _policy(response: Response) -> Response:
+        for name, value in headers:
+            response.headers[name] = value
+        if request.endpoint == "static" and "v" in request.args:
+            response.headers["Cache-Control"] = f"public, max-age={STATIC_MAX_AGE_S}, immutable"
+        elif "Cache-Control" not in response.headers:
+            response.headers["Cache-Control"] = "no-store"
+        return response
+
+    app.jinja_env.globals.update(asset=asset_of(app))
+    app.wsgi_app = MethodOverride(app.wsgi_app)  # type: ignore[method-assign]
+    if hops := app.config["TRUSTED_PROXIES"]:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops
+        )
+
+
+def asset_of(app: Flask) -> Callable[[str], str]:
+    """`asset(name)`: address of a static file with a digest of its content, cacheable for ever."""
+    folder = Path(app.static_folder or "")
+
+    @cache
+    def address(name: str) -> str:
+        digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()[:12]
+        return f"/static/{name}?v={digest}"
+
+    @cache
+    def address_at(name: str, _changed_ns: int) -> str:
+        return address.__wrapped__(name)
+
+    def fresh(name: str) -> str:
+        return address_at(name, (folder / name).stat().st_mtime_ns)
+
+    return fresh if app.config["APP_ENV"] == "development" else address
+
+
+class MethodOverride:
+    """A plain HTML form reaches DELETE by POST with `_method=DELETE` in its body.
+
+    Only small urlencoded forms are read, and their body is put back for the app; CSRF is checked
+    as for any form, since the token is in the same body.
+    """
+
+    def __init__(self, wsgi_app: Callable[..., Iterable[bytes]]) -> None:
+        self._wsgi_app = wsgi_app
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] == "POST" and _may_override(environ):
+            body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+            environ["wsgi.input"] = BytesIO(body)
+            wanted = parse_qs(body).get(b"_method", [b""])[0].decode("ascii", "replace").upper()
+            if wanted in OVERRIDES:
+                environ["REQUEST_METHOD"] = wanted
+        return self._wsgi_app(environ, start_response)
+
+
+def _may_override(environ: dict[str, Any]) -> bool:
+    length = environ.get("CONTENT_LENGTH") or ""
+    kind = environ.get("CONTENT_TYPE", "").partition(";")[0].strip()
+    return (
+        kind == "application/x-www-form-urlencoded"
+        and length.isdigit()
+        and int(length) <= 4096  # such forms hold a token and a method
+    )

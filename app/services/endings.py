@@ -1,0 +1,121 @@
+"""How a video ends unpaid: failed or cancelled, with its refund in the same transaction."""
+
+from sqlalchemy import Connection, update
+
+from app.errors import _l
+from app.models import LIVE, Attempt, Identity, Video, now
+from app.services import credits
+from app.services.leases import FREE, Lease
+from app.services.transactions import money_transaction
+
+_DISK = _l("Our disk had no room for it. We have been told.")
+REASONS = {  # what a person reads; what a vendor or a disk said stays in the attempt and the log
+    "deadline": _l("It was not done after half an hour, so we stopped waiting."),
+    "queue_timeout": _l("It waited a whole day and could not be started."),
+    "store_timeout": _l("It was made, but could not be stored."),
+    "disk_full": _DISK,
+    "unwritable": _DISK,
+    "undecodable": _l("The file that came out does not play."),
+    "no_picture": _l("The video that came out has no picture."),
+    "missing": _l("The finished video could not be found any more."),
+    "result_expired": _l("The finished video could not be found any more."),
+    "no_ffmpeg": _l("A program that finishes videos is missing on our server. We have been told."),
+    "timed_out": _l("Checking the finished video took too long."),
+    "too_large": _l("The file that came out is too large."),
+    "content_rejected": _l("The provider refused this prompt."),
+    "renderer_died": _l("The renderer stopped three times before the video was done."),
+    "interrupted": _l("It could not be handed to the renderer, three times in a row."),
+    "cancelled": "",
+}
+_OTHER = _l("The renderer stopped before the video was done.")
+
+OPEN_ATTEMPT = ("submitting", "processing", "ready")
+
+
+def folder(video_id: str) -> str:
+    """Where a video's files lie in the storage."""
+    return f"videos/{video_id}"
+
+
+def fail(video_id: str, code: str, text: str, *, lease: Lease | None = None) -> bool:
+    """Fail the video and give its credits back. Returns whether this call did it.
+
+    With a lease it is done only while that lease is still held.
+    """
+    return _end(video_id, "failed", LIVE, code=code, text=text, lease=lease)
+
+
+def cancel(video_id: str, *, only_from: tuple[str, ...] = LIVE, lease: Lease | None = None) -> bool:
+    """Cancel a video whose stop is certain and give its credits back, once."""
+    return _end(video_id, "cancelled", only_from, code="cancelled", text="", lease=lease)
+
+
+class _TooLate(Exception):
+    """Someone else moved the row first: roll back, nothing happened."""
+
+
+def _end(
+    video_id: str,
+    status: str,
+    only_from: tuple[str, ...],
+    *,
+    code: str,
+    text: str,
+    lease: Lease | None,
+) -> bool:
+    try:
+        with money_transaction() as connection:
+            _close_attempt(connection, video_id, status, code, text, lease)
+            user_id, cost_credits = _close_video(connection, video_id, status, only_from, code)
+            credits.refund(
+                connection,
+                user_id,
+                cost_credits,
+                key=f"refund:{video_id}",
+                reason=code,
+                reference=video_id,
+            )
+            connection.execute(  # the first-video price comes back with the credits
+                update(Identity)
+                .where(Identity.first_video_id == video_id)
+                .values(first_video_id=None)
+            )
+    except _TooLate:
+        return False
+    return True
+
+
+def _close_attempt(
+    connection: Connection, video_id: str, state: str, code: str, text: str, lease: Lease | None
+) -> None:
+    mine = lease.held if lease else (Attempt.video_id == video_id,)
+    closed = connection.execute(
+        update(Attempt)
+        .where(*mine, Attempt.state.in_(OPEN_ATTEMPT))
+        .values(state=state, error_code=code, error_text=text[:300], ended_at=now(), **FREE)
+    )
+    if lease and closed.rowcount != 1:
+        raise _TooLate
+
+
+def _close_video(
+    connection: Connection, video_id: str, status: str, only_from: tuple[str, ...], code: str
+) -> tuple[int, int]:
+    row = connection.execute(
+        update(Video)
+        .where(Video.id == video_id, Video.status.in_(only_from))
+        .values(
+            status=status,
+            error_code=code,
+            error_text=REASONS.get(code, _OTHER),
+            refunded_credits=Video.cost_credits,
+            completed_at=now(),
+            queue_position=None,
+            eta_low_s=None,
+            eta_high_s=None,
+        )
+        .returning(Video.user_id, Video.cost_credits)
+    ).first()
+    if row is None:
+        raise _TooLate
+    return row.user_id, row.cost_credits

@@ -1,0 +1,131 @@
+"""Who works on an attempt: a lease names the worker and ends by itself when the worker dies.
+
+A claim lasts LEASE_S seconds, a heartbeat renews it every HEARTBEAT_S.  Every write-back names the
+lease's token, so that a worker which overslept its lease (SIGSTOP, a long pause) changes nothing.
+"""
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from flask import current_app
+from sqlalchemy import ColumnElement, select, update
+
+from app import limits
+from app.extensions import db
+from app.models import Attempt, new_id, now
+from app.services.transactions import money_transaction
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A claim on one attempt."""
+
+    attempt_id: str
+    token: str
+
+    @property
+    def held(self) -> tuple[ColumnElement[bool], ...]:
+        """WHERE terms that hold only while this lease is still ours."""
+        return (Attempt.id == self.attempt_id, Attempt.lease_token == self.token)
+
+
+def new_lease(attempt_id: str) -> Lease:
+    """A lease that is not stored yet; write `values(lease)` with the claiming UPDATE or INSERT."""
+    return Lease(attempt_id, new_id())
+
+
+def values(lease: Lease) -> dict[str, object]:
+    """The columns that store `lease`, from now on."""
+    return {
+        "lease_token": lease.token,
+        "lease_owner": owner(),
+        "lease_until": _until(),
+    }
+
+
+FREE: dict[str, None] = {"lease_token": None, "lease_owner": None, "lease_until": None}
+
+
+def owner() -> str:
+    """This process: host, pid and start time, so that a reused pid is not taken for us."""
+    return f"{socket.gethostname()}/{os.getpid()}/{_started(os.getpid())}"
+
+
+@contextmanager
+def kept_alive(lease: Lease) -> Iterator[None]:
+    """Renew `lease` from a thread while the block runs."""
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    done = threading.Event()
+
+    def beat() -> None:
+        while not done.wait(limits.HEARTBEAT_S):
+            with app.app_context(), money_transaction() as connection:
+                connection.execute(update(Attempt).where(*lease.held).values(lease_until=_until()))
+
+    thread = threading.Thread(target=beat, name=f"lease-{lease.attempt_id}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def free_dead() -> int:
+    """End the leases of processes of this host that are gone. Returns how many there were.
+
+    Called when a worker starts: work goes on at once instead of when the lease runs out.
+    """
+    rows = db.session.execute(
+        select(Attempt.id, Attempt.lease_token, Attempt.lease_owner).where(
+            Attempt.state.in_(("submitting", "processing", "ready")),
+            Attempt.lease_until > now(),
+            Attempt.lease_owner.startswith(f"{socket.gethostname()}/", autoescape=True),
+        )
+    ).all()
+    dead = [row for row in rows if not _is_alive(row.lease_owner)]
+    if not dead:
+        return 0
+    with money_transaction() as connection:
+        for row in dead:
+            connection.execute(
+                update(Attempt)
+                .where(Attempt.id == row.id, Attempt.lease_token == row.lease_token)
+                .values(lease_until=now())
+            )
+    return len(dead)
+
+
+def _until() -> datetime:
+    return now() + timedelta(seconds=limits.LEASE_S)
+
+
+def _is_alive(name: str) -> bool:
+    _, pid, started = name.rsplit("/", 2)
+    return _started(int(pid)) == started
+
+
+def _started(pid: int) -> str:
+    """Start time of a process in clock ticks since boot; empty when it is gone (Linux)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return _exists(pid)
+    return "" if fields[0] == "Z" else fields[19]  # a zombie works on nothing
+
+
+def _exists(pid: int) -> str:
+    """Where there is no /proc a pid must do: "alive" while some process has it."""
+    if Path("/proc/self/stat").exists():
+        return ""
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return ""
+    return "alive"

@@ -1,0 +1,120 @@
+"""A finished result becomes our own files: fetched, proved to play, measured, stored, completed."""
+
+import contextlib
+import logging
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select, update
+
+from app import media
+from app.extensions import db
+from app.media import Measurements, MediaError
+from app.models import Attempt, Video, now
+from app.providers import Provider, ProviderError
+from app.services import alerts, endings, vendors
+from app.services.leases import FREE, Lease
+from app.services.transactions import money_transaction
+
+log = logging.getLogger(__name__)
+
+OUR_FAULT = ("disk_full", "unwritable", "no_ffmpeg", "timed_out")
+
+
+def keep(video_id: str, provider: Provider, handle: str, lease: Lease) -> bool:
+    """Store the result of `handle` and complete the video, while `lease` is held.
+
+    Returns whether the attempt is over (completed, cancelled, or failed and refunded).
+    """
+    video = db.session.get_one(Video, video_id, populate_existing=True)
+    if video.cancel_requested:
+        return endings.cancel(video_id, lease=lease)
+    if video.deleted_at is not None:  # nobody will look at it: the charge stands, no file is kept
+        return _complete(video_id, lease, {})
+    try:
+        values = _store(video_id, provider.fetch(handle))
+    except (MediaError, ProviderError) as error:
+        return _give_up(video_id, lease, error.code, str(error))
+    if _complete(video_id, lease, values):
+        return True
+    if endings.cancel(video_id, lease=lease):  # asked for while the files were being written
+        vendors.current().storage.delete_all(endings.folder(video_id))
+        return True
+    return False
+
+
+def _give_up(video_id: str, lease: Lease, code: str, text: str) -> bool:
+    log.warning("video %s cannot be kept: %s: %s", video_id, code, text)
+    if code in OUR_FAULT:
+        alerts.raise_alert(f"media_{code}", "storage", text)
+    with contextlib.suppress(MediaError):  # a disk that takes nothing may not give anything back
+        vendors.current().storage.delete_all(endings.folder(video_id))
+    return endings.fail(video_id, code, text, lease=lease)
+
+
+def _store(video_id: str, source: Path) -> dict[str, Any]:
+    """Measure and copy; returns the columns of the finished video. Raises MediaError."""
+    vendor = vendors.current()
+    measured = media.inspect(source, vendor.ffmpeg)
+    folder = endings.folder(video_id)
+    keys = {
+        "file_key": f"{folder}/video.mp4",
+        "poster_key": f"{folder}/poster{media.STILL_SUFFIX}",
+        "thumbnail_key": f"{folder}/thumbnail{media.STILL_SUFFIX}",
+    }
+    with tempfile.TemporaryDirectory(prefix="stills-") as name:
+        stills = media.make_stills(source, measured, Path(name), vendor.ffmpeg)
+        vendor.storage.put(keys["poster_key"], stills.poster)
+        vendor.storage.put(keys["thumbnail_key"], stills.thumbnail)
+    vendor.storage.put(keys["file_key"], source)
+    return keys | _columns(measured)
+
+
+def _columns(measured: Measurements) -> dict[str, Any]:
+    return {
+        "width": measured.width,
+        "height": measured.height,
+        "fps": measured.fps,
+        "measured_duration_s": measured.duration_s,
+        "size_bytes": measured.size_bytes,
+        "video_codec": measured.video_codec,
+        "audio_codec": measured.audio_codec,
+        "audio_channels": measured.audio_channels,
+        "loudness_lufs": measured.loudness_lufs,
+        "true_peak_dbtp": measured.true_peak_dbtp,
+        "sound_check": measured.sound_check,
+        "peaks": ",".join(map(str, measured.peaks)),
+    }
+
+
+def _complete(video_id: str, lease: Lease, values: dict[str, Any]) -> bool:
+    """storing -> completed, unless the lease was lost or a cancellation came first."""
+    with money_transaction() as connection:
+        completed = connection.execute(
+            update(Video)
+            .where(
+                Video.id == video_id,
+                Video.status == "storing",
+                ~Video.cancel_requested,
+                Video.id.in_(_leased(lease)),
+            )
+            .values(
+                status="completed",
+                progress=100,
+                completed_at=now(),
+                eta_low_s=None,
+                eta_high_s=None,
+                **values,
+            )
+        )
+        if completed.rowcount != 1:
+            return False
+        connection.execute(
+            update(Attempt).where(*lease.held).values(state="done", ended_at=now(), **FREE)
+        )
+    return True
+
+
+def _leased(lease: Lease):  # type: ignore[no-untyped-def]
+    return select(Attempt.video_id).where(*lease.held, Attempt.state == "ready")

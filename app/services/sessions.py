@@ -1,0 +1,99 @@
+"""Signed-in browsers. The browser holds a random token, the table its SHA-256 and when it ends."""
+
+import hashlib
+import secrets
+from datetime import timedelta
+
+from sqlalchemy import Connection, delete, insert, or_, select, update
+
+from app import limits
+from app.extensions import db
+from app.models import Session, User, now
+from app.services.transactions import money_transaction
+
+DEVICE_MAX_CHARS = 200
+LIFETIME = timedelta(days=limits.SESSION_DAYS)
+RENEW_AFTER = timedelta(days=1)
+"""A visit renews a session at most this often: a write a day, not one a request."""
+
+
+def hash_of(token: str) -> str:
+    """What the table keeps of a token. A fast hash will do: the token has 256 random bits."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def start(user_id: int, device: str) -> str:
+    """Open a session and return its token, which exists nowhere else from now on."""
+    token = secrets.token_urlsafe(32)
+    moment = now()
+    with money_transaction() as connection:
+        connection.execute(
+            insert(Session).values(
+                user_id=user_id,
+                token_hash=hash_of(token),
+                created_at=moment,
+                seen_at=moment,
+                expires_at=moment + LIFETIME,
+                device=device[:DEVICE_MAX_CHARS],
+            )
+        )
+    return token
+
+
+def resume(token: str) -> tuple[User, bool] | None:
+    """The user of a token, and whether the session was renewed; None when forged, over or revoked.
+
+    One hash and one query whatever the token: how long it takes says nothing about it.
+    """
+    moment = now()
+    row = db.session.execute(
+        select(User, Session.id, Session.seen_at)
+        .join(Session, Session.user_id == User.id)
+        .where(
+            Session.token_hash == hash_of(token),
+            Session.revoked_at.is_(None),
+            Session.expires_at > moment,
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    user, session_id, seen_at = row
+    if moment - seen_at < RENEW_AFTER:
+        return user, False
+    with money_transaction() as connection:
+        renewed = connection.execute(
+            update(Session)
+            .where(
+                Session.id == session_id, Session.seen_at == seen_at, Session.revoked_at.is_(None)
+            )
+            .values(seen_at=moment, expires_at=moment + LIFETIME)
+        )
+    return user, renewed.rowcount == 1
+
+
+def revoke(token: str) -> None:
+    """End a session; a token that is none changes nothing."""
+    with money_transaction() as connection:
+        connection.execute(
+            update(Session)
+            .where(Session.token_hash == hash_of(token), Session.revoked_at.is_(None))
+            .values(revoked_at=now())
+        )
+
+
+def revoke_all(connection: Connection, user_id: int) -> None:
+    """End every session of a user, in the caller's transaction."""
+    connection.execute(
+        update(Session)
+        .where(Session.user_id == user_id, Session.revoked_at.is_(None))
+        .values(revoked_at=now())
+    )
+
+
+def delete_ended() -> int:
+    """Remove sessions that are over or revoked; nobody can use them. Returns how many."""
+    with money_transaction() as connection:
+        gone = connection.execute(
+            delete(Session).where(or_(Session.expires_at <= now(), Session.revoked_at.is_not(None)))
+        )
+    return gone.rowcount

@@ -1,0 +1,294 @@
+"""The sweep: frees dead leases, asks the providers about what is due, writes positions and times.
+
+One worker does it at a time (the tick is claimed in the database); it ends by naming the videos
+that need a doorbell, and how many are in flight, so that the caller can schedule the next sweep.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from app import limits
+from app.extensions import db
+from app.models import Attempt, Video, new_id, now
+from app.providers import ProviderError, Report
+from app.services import attempts, endings, estimates, leases, vendors
+from app.services.leases import FREE, Lease
+from app.services.transactions import money_transaction
+
+log = logging.getLogger(__name__)
+
+RING_AT_ONCE = 8
+POLL_AT_ONCE = 500
+
+
+@dataclass
+class Swept:
+    """What a sweep found: videos to ring for, and how many are not finished."""
+
+    to_submit: list[str] = field(default_factory=list)
+    to_store: list[str] = field(default_factory=list)
+    in_flight: int = 0
+
+
+def refresh_due() -> Swept:
+    """One sweep. Safe to repeat, to interrupt, and to run beside another."""
+    for attempt in _abandoned():
+        _carefully(_recover, attempt)
+    for due in _claim_due():
+        _carefully(_refresh, due)
+    _give_up_waiting()
+    _give_up_storing()
+    estimates.write()
+    return _found()
+
+
+def _carefully(step: Callable[[Any], None], what: Any) -> None:
+    """One attempt that breaks the code must not stop the others: its lease runs out, and again."""
+    try:
+        step(what)
+    except SQLAlchemyError:
+        raise
+    except Exception:
+        log.exception("the sweep could not deal with %s", what)
+
+
+def _abandoned() -> list[Attempt]:
+    """Submissions whose worker died: ask the provider whether it ever got them."""
+    rows = db.session.scalars(
+        select(Attempt).where(
+            Attempt.state == "submitting",
+            Attempt.lease_until.is_(None) | (Attempt.lease_until <= now()),
+        )
+    ).all()
+    for attempt in rows:
+        db.session.expunge(attempt)  # stays readable across the writes below
+    return list(rows)
+
+
+def _recover(attempt: Attempt) -> None:
+    attempt_id, video_id, created_at = attempt.id, attempt.video_id, attempt.created_at
+    lease = _take(attempt_id, "submitting")
+    if lease is None:
+        return
+    try:
+        handle = vendors.provider(attempt.provider).recover(attempt_id)
+    except (ProviderError, KeyError) as error:
+        log.warning("attempt %s: still unknown whether it was accepted: %s", attempt_id, error)
+        if attempts.deadline_passed(created_at):
+            endings.fail(video_id, "deadline", str(error), lease=lease)
+        return  # the lease runs out by itself, and the next reaper asks again
+    if handle is not None:
+        attempts.accept(lease, handle)
+    else:
+        attempts.give_back(video_id, attempt_id, "lost", "interrupted", "", lease=lease)
+
+
+def _take(attempt_id: str, state: str) -> Lease | None:
+    """Lease an attempt that nobody holds."""
+    lease = leases.new_lease(attempt_id)
+    with money_transaction() as connection:
+        taken = connection.execute(
+            update(Attempt)
+            .where(
+                Attempt.id == attempt_id,
+                Attempt.state == state,
+                Attempt.lease_until.is_(None) | (Attempt.lease_until <= now()),
+            )
+            .values(**leases.values(lease))
+        )
+    return lease if taken.rowcount == 1 else None
+
+
+@dataclass(frozen=True)
+class _Due:
+    """A claimed attempt with what is needed of its video."""
+
+    lease: Lease
+    attempt: Attempt
+    cancel_requested: bool
+
+
+def _claim_due() -> list[_Due]:
+    """Lease every attempt whose next question is due, in one short transaction."""
+    moment = now()
+    free = Attempt.lease_until.is_(None) | (Attempt.lease_until <= moment)
+    due = (
+        select(Attempt.id)
+        .join(Video, Video.id == Attempt.video_id)
+        .where(
+            Attempt.state == "processing",
+            free,
+            (Attempt.next_poll_at <= moment) | Video.cancel_requested,
+        )
+        .order_by(Attempt.next_poll_at)
+        .limit(POLL_AT_ONCE)
+        .with_for_update(skip_locked=True, of=Attempt.__table__)
+    )
+    token = new_id()
+    with money_transaction() as connection:
+        ids = connection.scalars(due).all()
+        if not ids:
+            return []
+        connection.execute(
+            update(Attempt).where(Attempt.id.in_(ids)).values(**leases.values(Lease("", token)))
+        )
+    rows = db.session.execute(
+        select(Attempt, Video.cancel_requested)
+        .join(Video, Video.id == Attempt.video_id)
+        .where(Attempt.lease_token == token)
+    ).all()
+    found = [_Due(Lease(attempt.id, token), attempt, cancel) for attempt, cancel in rows]
+    for due_attempt in found:
+        db.session.expunge(due_attempt.attempt)  # stays readable across the writes below
+    return found
+
+
+def _refresh(due: _Due) -> None:
+    """Ask the provider about one attempt and write what it says."""
+    attempt, lease = due.attempt, due.lease
+    handle = attempt.remote_id or ""
+    try:
+        provider = vendors.provider(attempt.provider)
+        if due.cancel_requested and provider.cancel(handle):
+            if endings.cancel(attempt.video_id, lease=lease):
+                provider.forget(handle)
+            return
+        report = provider.poll(handle)
+    except (ProviderError, KeyError) as error:
+        log.warning("attempt %s cannot be asked about: %s", attempt.id, error)
+        report = Report("running", None, None, None, None)
+    if report.state == "ready":
+        _ready(due)
+    elif report.state == "cancelled":
+        endings.cancel(attempt.video_id, lease=lease)
+    elif report.state == "failed":
+        code, text = report.code or "failed", report.message or ""
+        if endings.fail(attempt.video_id, code, text, lease=lease):
+            provider.forget(handle)
+    elif report.state == "lost":
+        text = report.message or ""
+        attempts.give_back(attempt.video_id, attempt.id, "lost", "renderer_died", text, lease=lease)
+        provider.forget(handle)
+    else:
+        _running(due, report)
+
+
+def _ready(due: _Due) -> None:
+    """processing -> storing; the doorbell for storing it is rung by the caller."""
+    with money_transaction() as connection:
+        moved = connection.execute(
+            update(Attempt)
+            .where(*due.lease.held, Attempt.state == "processing")
+            .values(state="ready", **FREE)
+        )
+        if moved.rowcount == 1:
+            connection.execute(
+                update(Video)
+                .where(Video.id == due.attempt.video_id, Video.status == "processing")
+                .values(
+                    status="storing",
+                    progress=None,
+                    rendered_at=now(),
+                    eta_low_s=None,
+                    eta_high_s=None,
+                )
+            )
+
+
+def _running(due: _Due, report: Report) -> None:
+    """Write progress and times; late is a flag, the deadline a failure with a refund."""
+    attempt, provider = due.attempt, vendors.current().providers.get(due.attempt.provider)
+    elapsed_s = (now() - (attempt.accepted_at or attempt.created_at)).total_seconds()
+    expected_s = attempt.expected_s
+    if expected_s is None and report.eta_s is not None:
+        expected_s = elapsed_s + report.eta_s
+    if attempts.deadline_passed(attempt.accepted_at):
+        if endings.fail(attempt.video_id, "deadline", "", lease=due.lease) and provider:
+            provider.cancel(attempt.remote_id or "")
+        return
+    poll_every_s = provider.capabilities.poll_every_s if provider else limits.POLL_PROVIDER_S
+    low_s, high_s = estimates.left(attempt.video_id, elapsed_s, report)
+    with money_transaction() as connection:
+        mine = connection.execute(
+            update(Attempt)
+            .where(*due.lease.held, Attempt.state == "processing")
+            .values(
+                next_poll_at=now() + timedelta(seconds=poll_every_s), expected_s=expected_s, **FREE
+            )
+        )
+        if mine.rowcount == 1:
+            connection.execute(
+                update(Video)
+                .where(Video.id == attempt.video_id, Video.status == "processing")
+                .values(
+                    progress=None if report.percent is None else int(report.percent),
+                    eta_low_s=low_s,
+                    eta_high_s=high_s,
+                    is_late=_is_late(provider, elapsed_s, expected_s),
+                )
+            )
+
+
+def _is_late(provider: object, elapsed_s: float, expected_s: float | None) -> bool:
+    kind = getattr(getattr(provider, "capabilities", None), "kind", "cloud")
+    if kind == "local":
+        return expected_s is not None and elapsed_s > limits.LOCAL_LATE_ETA_FACTOR * expected_s
+    return elapsed_s > limits.LATE_AFTER_S
+
+
+def _give_up_waiting() -> None:
+    """Queued for 15 minutes is late and says why; for 24 hours it fails and is refunded."""
+    moment = now()
+    queued = Video.status == "queued"
+    with money_transaction() as connection:
+        connection.execute(
+            update(Video)
+            .where(
+                queued,
+                ~Video.is_late,
+                Video.created_at < moment - timedelta(seconds=limits.QUEUE_EXPLAIN_S),
+            )
+            .values(is_late=True)
+        )
+        connection.execute(  # asked to stop while a submission was under way that came to nothing
+            update(Video).where(queued, Video.cancel_requested).values(queue_position=None)
+        )
+    stop = db.session.scalars(select(Video.id).where(queued, Video.cancel_requested)).all()
+    for video_id in stop:
+        endings.cancel(video_id, only_from=("queued",))
+    oldest = moment - timedelta(seconds=limits.QUEUE_GIVE_UP_S)
+    for video_id in db.session.scalars(select(Video.id).where(queued, Video.created_at < oldest)):
+        endings.fail(video_id, "queue_timeout", "queued for a day")
+
+
+def _give_up_storing() -> None:
+    """A result that could not be stored for a long while is a failure with a refund."""
+    oldest = now() - timedelta(seconds=limits.STORE_GIVE_UP_S)
+    stuck = db.session.scalars(
+        select(Video.id).where(Video.status == "storing", Video.rendered_at < oldest)
+    ).all()
+    for video_id in stuck:
+        endings.fail(video_id, "store_timeout", "the result could not be stored")
+
+
+def _found() -> Swept:
+    queued = db.session.scalars(
+        select(Video.id).where(Video.status == "queued").order_by(Video.id).limit(RING_AT_ONCE)
+    ).all()
+    moment = now()
+    storing = db.session.scalars(
+        select(Attempt.video_id).where(
+            Attempt.state == "ready",
+            Attempt.lease_until.is_(None) | (Attempt.lease_until <= moment),
+        )
+    ).all()
+    open_attempts = db.session.scalar(
+        select(func.count()).select_from(Attempt).where(Attempt.state.in_(endings.OPEN_ATTEMPT))
+    )
+    return Swept(list(queued), list(storing), int(open_attempts or 0) + len(queued))

@@ -1,0 +1,53 @@
+"""The vendors this app was configured with: video providers, storage and ffmpeg."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from flask import Flask, current_app
+
+from app import media, providers
+
+
+@dataclass
+class Vendors:
+    """Built on first use: a page needs no ffmpeg, a command no renderer."""
+
+    config: dict[str, Any]
+
+    @cached_property
+    def providers(self) -> dict[str, providers.Provider]:
+        """In the order of VIDEO_PROVIDERS."""
+        config = self.config
+        settings = providers.Settings(
+            renders_dir=config["INSTANCE_DIR"] / "renders",
+            cache_dir=config["INSTANCE_DIR"] / "numba",
+            local_concurrency=config["LOCAL_RENDER_CONCURRENCY"],
+            quality=config["LOCAL_RENDER_QUALITY"],
+            ffmpeg=config["FFMPEG_BIN"],
+        )
+        return providers.build(config["VIDEO_PROVIDERS"], settings)
+
+    @cached_property
+    def storage(self) -> media.Storage:
+        return media.open_storage(self.config["STORAGE_URL"])
+
+    @cached_property
+    def ffmpeg(self) -> str:
+        return media.find_ffmpeg(self.config["FFMPEG_BIN"])
+
+
+def init_app(app: Flask) -> None:
+    """Remember the vendors with the app; tests put others in their place."""
+    app.extensions["vendors"] = Vendors(dict(app.config))
+
+
+def current() -> Vendors:
+    """The vendors of the current app."""
+    vendors: Vendors = current_app.extensions["vendors"]
+    return vendors
+
+
+def provider(name: str) -> providers.Provider:
+    """A configured provider. Raises KeyError for one that is off."""
+    return current().providers[name]

@@ -1,0 +1,356 @@
+"""What a user does with videos: ask for them, look, rename, favourite, cancel, delete.
+
+How a video is made is services/attempts.py. Each verb here is one transaction.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import Connection, bindparam, insert, literal, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from app import limits
+from app.errors import NotFound, TooMany, UserError, _l
+from app.extensions import db
+from app.models import LIVE, FormToken, Identity, User, Video, new_id, now
+from app.services import credits, endings, pricing, requests, vendors
+from app.services.requests import VideoRequest
+from app.services.transactions import Statement, money_transaction
+
+
+class PriceChanged(UserError):
+    """The price in the form is not the server's at this moment. Nothing was charged."""
+
+    def __init__(self) -> None:
+        super().__init__(_l("The price has changed. Nothing was charged; this is the new price."))
+
+
+class FormReused(UserError):
+    """A form token came again with other fields. Nothing was charged."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _l("This form was already sent with other settings. Nothing was charged; press again.")
+        )
+
+
+@dataclass(frozen=True)
+class Quote:
+    """What a request would cost this user now."""
+
+    price: pricing.Price
+    balance: int
+
+    @property
+    def balance_after(self) -> int:
+        return self.balance - self.price.total
+
+    @property
+    def is_enough(self) -> bool:
+        return self.balance_after >= 0
+
+
+_INSERT_FIELDS = (
+    "id", "user_id", "type", "title", "prompt", "aspect_ratio", "duration_s", "resolution", "seed",
+    "provider", "scene", "scene_recognised", "request_token", "cost_credits", "discount_credits",
+    "created_at",
+)  # fmt: skip
+_INSERT = Statement(
+    insert(Video.__table__).values(
+        {name: bindparam(name) for name in _INSERT_FIELDS}
+        | {
+            "refunded_credits": 0,
+            "status": "queued",
+            "is_late": False,
+            "is_gift": False,
+            "cancel_requested": False,
+            "is_favourite": False,
+        }
+    )
+)
+
+
+def new_token() -> str:
+    """A token for a form about to be shown; it is stored only when the form is accepted."""
+    return secrets.token_urlsafe(24)
+
+
+def quote(user_id: int, request: VideoRequest) -> Quote:
+    """Price of `request` for this user, and the balance it would come from."""
+    is_first = db.session.scalar(_first_video_is_open(user_id)) is not None
+    return Quote(_price(request, is_first), credits.balance_of(user_id))
+
+
+def request_video(
+    user_id: int, request: VideoRequest, *, token: str, price_credits: int
+) -> list[str]:
+    """Charge for `request.count` videos and queue them, all or none. Returns their ids.
+
+    The same token and fields again return the same ids and charge nothing.  Raises FormReused,
+    PriceChanged, NotEnoughCredits and TooMany; a refusal does not use the token up.
+    """
+    described = vendors.provider(request.provider).describe(request.type, request.prompt)
+    ids = [new_id() for _ in range(request.count)]
+    with money_transaction() as connection:
+        if not _accept_form(connection, user_id, token, request.digest):
+            return _ids_of_form(connection, user_id, token, request.digest)
+        balance = credits.lock(connection, user_id)
+        _check_hourly_limit(connection, user_id, request.count)
+        is_first = _claim_first_video(connection, user_id, ids[0], request)
+        price = _price(request, is_first)
+        if price.total != price_credits:
+            raise PriceChanged
+        if price.total > balance:
+            raise credits.not_enough(price.total, balance)
+        for number, (video_id, cost) in enumerate(zip(ids, price.each, strict=True)):
+            credits.spend(connection, user_id, cost, key=f"spend:{video_id}", reference=video_id)
+            _INSERT(
+                connection,
+                id=video_id,
+                user_id=user_id,
+                type=request.type,
+                title=requests.title_from(request.prompt),
+                prompt=request.prompt,
+                aspect_ratio=request.aspect_ratio,
+                duration_s=request.duration_s,
+                resolution=request.resolution,
+                seed=_seed(request.seed, number),
+                provider=request.provider,
+                scene=described.scene,
+                scene_recognised=described.recognised,
+                request_token=token,
+                cost_credits=cost,
+                discount_credits=price.list_credits - cost,
+                created_at=now(),
+            )
+    return ids
+
+
+def _price(request: VideoRequest, is_first: bool) -> pricing.Price:
+    return pricing.price(
+        request.duration_s, request.resolution, request.count, request.provider, is_first=is_first
+    )
+
+
+def _seed(seed: int | None, number: int) -> int:
+    if seed is None:
+        return secrets.randbelow(limits.SEED_MAX + 1)
+    return (seed + number) % (limits.SEED_MAX + 1)
+
+
+def _accept_form(connection: Connection, user_id: int, token: str, digest: str) -> bool:
+    """Whether this call is the first with this token."""
+    insert_into = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    written = connection.scalar(
+        insert_into(FormToken)
+        .values(user_id=user_id, token=token, digest=digest, created_at=now())
+        .on_conflict_do_nothing()
+        .returning(FormToken.token)
+    )
+    return written is not None
+
+
+def _ids_of_form(connection: Connection, user_id: int, token: str, digest: str) -> list[str]:
+    stored = connection.scalar(
+        select(FormToken.digest).where(FormToken.user_id == user_id, FormToken.token == token)
+    )
+    if stored != digest:
+        raise FormReused
+    rows = connection.scalars(
+        select(Video.id)
+        .where(Video.user_id == user_id, Video.request_token == token)
+        .order_by(Video.id)
+    )
+    return list(rows)
+
+
+def _check_hourly_limit(connection: Connection, user_id: int, count: int) -> None:
+    """Rows are counted under the account's lock, so that parallel forms cannot pass together."""
+    hour_ago = now() - timedelta(hours=1)
+    times = connection.scalars(
+        select(Video.created_at)
+        .where(Video.user_id == user_id, Video.created_at > hour_ago)
+        .order_by(Video.created_at.desc())
+        .limit(limits.VIDEOS_PER_HOUR)
+    ).all()
+    too_many = len(times) + count - limits.VIDEOS_PER_HOUR
+    if too_many <= 0:
+        return
+    frees_at = times[len(times) - too_many] + timedelta(hours=1)
+    wait_s = max(1, int((frees_at - now()).total_seconds()) + 1)
+    raise TooMany(
+        _l(
+            "You can make %(most)d videos an hour. Nothing was charged; "
+            "the next place is free in %(minutes)d min."
+        ),
+        retry_after_s=wait_s,
+        most=limits.VIDEOS_PER_HOUR,
+        minutes=-(-wait_s // 60),
+    )
+
+
+def _first_video_is_open(user_id: int):  # type: ignore[no-untyped-def]
+    return (
+        select(literal(1))
+        .select_from(User)
+        .join(Identity, Identity.key == User.identity_key)
+        .where(User.id == user_id, Identity.first_video_id.is_(None))
+    )
+
+
+def _claim_first_video(
+    connection: Connection, user_id: int, video_id: str, request: VideoRequest
+) -> bool:
+    """Take the first-video price for `video_id`, where the request is one it applies to."""
+    one = pricing.video_credits(request.duration_s, request.resolution, request.provider)
+    if not pricing.first_video_discount(request.duration_s, request.resolution, one):
+        return False
+    key = select(User.identity_key).where(User.id == user_id).scalar_subquery()
+    claimed = connection.execute(
+        update(Identity)
+        .where(Identity.key == key, Identity.first_video_id.is_(None))
+        .values(first_video_id=video_id)
+    )
+    return claimed.rowcount == 1
+
+
+def get_owned(user_id: int, video_id: str) -> Video:
+    """The user's video. Raises NotFound when it is not there, deleted, or another's."""
+    video: Video | None = db.session.scalar(
+        select(Video).where(
+            Video.id == video_id, Video.user_id == user_id, Video.deleted_at.is_(None)
+        )
+    )
+    if video is None:
+        raise NotFound(_l("That video is not here."))
+    return video
+
+
+def rename(user_id: int, video_id: str, title: str) -> Video:
+    """Give the video another title of 1 to 100 characters."""
+    title = " ".join(requests.clean_text(title).split())
+    if not title or "\x00" in title or len(title) > limits.TITLE_MAX_CHARS:
+        raise UserError(
+            _l("A title has 1 to %(most)d characters."), field="title", most=limits.TITLE_MAX_CHARS
+        )
+    return _set(user_id, video_id, title=title)
+
+
+def set_favourite(user_id: int, video_id: str, is_favourite: bool) -> Video:
+    """Mark the video as a favourite, or take the mark away."""
+    return _set(user_id, video_id, is_favourite=is_favourite)
+
+
+def _set(user_id: int, video_id: str, **values: object) -> Video:
+    db.session.execute(
+        update(Video)
+        .where(Video.id == video_id, Video.user_id == user_id, Video.deleted_at.is_(None))
+        .values(**values)
+    )
+    db.session.commit()
+    return get_owned(user_id, video_id)
+
+
+def cancel(user_id: int, video_id: str) -> Video:
+    """Cancel while stopping costs nothing: at once in the queue, else as a request to the worker.
+
+    A video that a provider has is refunded when its stop is certain; if the result comes first, the
+    video completes and the charge stands (money rules).  Raises UserError where it is too late.
+    """
+    if not _ask_to_stop(get_owned(user_id, video_id)):
+        raise UserError(_l("This video can no longer be cancelled."))
+    return get_owned(user_id, video_id)
+
+
+def _ask_to_stop(video: Video) -> bool:
+    video_id, provider = video.id, video.provider
+    if video.status == "queued" and endings.cancel(video_id, only_from=("queued",)):
+        return True
+    with money_transaction() as connection:
+        asked = connection.execute(
+            update(Video)
+            .where(Video.id == video_id, Video.status.in_(cancellable(provider)))
+            .values(cancel_requested=True)
+        )
+    return asked.rowcount == 1
+
+
+def cancellable(provider: str) -> tuple[str, ...]:
+    """The states in which a video of this provider may still be cancelled."""
+    configured = vendors.current().providers.get(provider)
+    how = configured.capabilities.cancel if configured else "never"
+    if how == "always":
+        return LIVE
+    return ("queued", "submitting") if how == "until_started" else ("queued",)
+
+
+def delete(user_id: int, video_id: str) -> None:
+    """Hide the video for good: files gone, prompt and title blank, row and ledger kept.
+
+    An unfinished one is cancelled where that is allowed; otherwise it runs to its end unseen and
+    keeps its charge or refund.
+    """
+    _ask_to_stop(get_owned(user_id, video_id))
+    db.session.execute(
+        update(Video)
+        .where(Video.id == video_id, Video.deleted_at.is_(None))
+        .values(
+            deleted_at=now(),
+            title="",
+            prompt="",
+            file_key=None,
+            poster_key=None,
+            thumbnail_key=None,
+            peaks=None,
+        )
+    )
+    db.session.commit()
+    vendors.current().storage.delete_all(endings.folder(video_id))
+
+
+def recent(user_id: int, size: int) -> list[Video]:
+    """The user's newest videos, those being made first."""
+    mine = select(Video).where(Video.user_id == user_id, Video.deleted_at.is_(None))
+    live = db.session.scalars(mine.where(Video.status.in_(LIVE)).order_by(Video.id.desc()))
+    ended = db.session.scalars(
+        mine.where(Video.status.not_in(LIVE)).order_by(Video.id.desc()).limit(size)
+    )
+    return [*live, *ended]
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What a library page shows: text, type, state (all, ready, live, failed), favourites only."""
+
+    q: str = ""
+    type: str = ""
+    state: str = "all"
+    favourite: bool = False
+
+
+_STATES = {"ready": ("completed",), "live": LIVE, "failed": ("failed", "cancelled")}
+
+
+def library(
+    user_id: int, filters: Filters, *, before: str = "", size: int = limits.LIBRARY_PAGE_VIDEOS
+) -> tuple[list[Video], str | None]:
+    """The user's videos, newest first, and the cursor of the next page (None on the last).
+
+    Keyset paging: ids sort by time, so any depth costs the same.
+    """
+    query = select(Video).where(Video.user_id == user_id, Video.deleted_at.is_(None))
+    if before:
+        query = query.where(Video.id < before)
+    if filters.q:
+        wanted = filters.q.replace("\x00", "")[: limits.SEARCH_MAX_CHARS]
+        text = Video.title.icontains(wanted, autoescape=True)
+        query = query.where(text | Video.prompt.icontains(wanted, autoescape=True))
+    if filters.type:
+        query = query.where(Video.type == filters.type)
+    if filters.state in _STATES:
+        query = query.where(Video.status.in_(_STATES[filters.state]))
+    if filters.favourite:
+        query = query.where(Video.is_favourite.is_(True))
+    rows = list(db.session.scalars(query.order_by(Video.id.desc()).limit(size + 1)))
+    return rows[:size], rows[size - 1].id if len(rows) > size else None

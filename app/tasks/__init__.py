@@ -1,0 +1,10 @@
+"""Huey declarations, a few lines each: the doorbells of work that the tables remember."""
+
+from app.tasks import accounts, mail, videos
+
+__all__ = ["accounts", "mail", "videos"]
+
+
+def on_start() -> None:
+    """What a worker does before its first task."""
+    videos.wake_up()

@@ -1,0 +1,84 @@
+"""Doorbells for videos. A task carries an id, and may vanish or run twice without harm."""
+
+from huey import crontab
+
+from app.extensions import huey, in_app_context
+from app.services import attempts, leases, sweeps, ticks, vendors
+
+SWEEP_EVERY_S = 2
+PARTIAL_OLD_S = 3600
+SLACK_S = 0.5
+"""Huey's clock ticks once a second: a tick is due a little before the sweep that wants it."""
+
+
+@huey.task()
+@in_app_context
+def submit_video(video_id: str) -> None:
+    """Try to hand one queued video to its provider, then look after it."""
+    if attempts.submit(video_id):
+        sweep_videos(is_news=True)
+
+
+@huey.task()
+@in_app_context
+def store_video(video_id: str) -> None:
+    """Store one finished result; the freed place may let the next video start."""
+    if attempts.store(video_id):
+        sweep_videos(is_news=True)
+
+
+@huey.task()
+@in_app_context
+def sweep_videos(is_news: bool = False) -> None:
+    """One sweep, claimed; it schedules the next one while anything is in flight.
+
+    With news, a sweep that comes too early is put off instead of dropped: the last one may have
+    seen an empty table and ended the chain.
+    """
+    if not sweep() and is_news:
+        sweep_videos.schedule(delay=SWEEP_EVERY_S)
+
+
+@huey.periodic_task(crontab(minute="*"))
+@in_app_context
+def start_sweeping() -> None:
+    """Each minute, and whenever a worker starts: the chain of sweeps begins anew if it broke."""
+    sweep()
+
+
+def sweep() -> bool:
+    """Sweep if it is due, and ring the bells it asks for. Returns whether it was due."""
+    if not ticks.claim("sweep", SWEEP_EVERY_S - SLACK_S):
+        return False
+    swept = sweeps.refresh_due()
+    for video_id in swept.to_store:
+        store_video(video_id)
+    for video_id in swept.to_submit:
+        submit_video(video_id)
+    if swept.in_flight:
+        sweep_videos.schedule(delay=SWEEP_EVERY_S)
+    return True
+
+
+def ring(video_ids: list[str]) -> None:
+    """New videos were committed: let a worker know. Losing the bell only delays them."""
+    for video_id in video_ids:
+        submit_video(video_id)
+    sweep_videos(is_news=True)
+
+
+@huey.periodic_task(crontab(minute="0"))
+@in_app_context
+def tidy_storage() -> None:
+    """Each hour: half-written files of processes that died."""
+    if ticks.claim("tidy_storage", 3000):
+        vendors.current().storage.sweep_partials(PARTIAL_OLD_S)
+
+
+def wake_up() -> None:
+    """At a worker's start: what dead workers of this host held is free at once."""
+    with huey.flask_app.app_context():
+        leases.free_dead()
+        vendors.current().storage.sweep_partials(PARTIAL_OLD_S)
+        ticks.make_due("sweep")
+    sweep_videos(is_news=True)
