@@ -77,13 +77,14 @@ class Config:
         read = _Reader(os.environ if env is None else env)
         app_env = read.choice("APP_ENV", ENVIRONMENTS, "development")
         instance = (ROOT / read.text("INSTANCE_DIR", "instance")).resolve()
+        secret = read.secret_key(instance, app_env == "production")
         host, port = read.text("HOST", "127.0.0.1"), read.integer("PORT", 8000, 1, 65535)
         return cls(
             APP_ENV=app_env,
             APP_URL=read.app_url(f"http://{host}:{port}", https_only=app_env == "production"),
             HOST=host,
             PORT=port,
-            SECRET_KEY=read.secret_key(instance, app_env == "production"),
+            SECRET_KEY=secret,
             DATABASE_URL=read.database_url(instance),
             REDIS_URL=read.url("REDIS_URL", ("redis", "rediss", "unix")),
             INSTANCE_DIR=instance,

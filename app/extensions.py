@@ -71,8 +71,9 @@ def init_app(app: Flask) -> None:
     app.config["RATELIMIT_ENABLED"] = config["APP_ENV"] != "test"
     db.init_app(app)
     migrate.init_app(app, db, directory=str(Path(app.root_path).parent / "migrations"))
-    for extension in (login, csrf, limiter):
-        extension.init_app(app)
+    login.init_app(app, add_context_processor=False)  # it would load the user on every render
+    csrf.init_app(app)
+    limiter.init_app(app)
     bind_queue(app)
 
 

@@ -109,7 +109,7 @@ class MethodOverride:
         if environ["REQUEST_METHOD"] == "POST" and _may_override(environ):
             body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
             environ["wsgi.input"] = BytesIO(body)
-            wanted = parse_qs(body).get(b"_method", [b""])[0].decode("ascii", "replace").upper()
+            wanted = parse_qs(body.decode("latin-1")).get("_method", [""])[0].upper()
             if wanted in OVERRIDES:
                 environ["REQUEST_METHOD"] = wanted
         return self._wsgi_app(environ, start_response)

@@ -5,77 +5,33 @@ would leak from one client to the next. Verbs of services are called through `ca
 at through `rows`.
 """
 
-import ipaddress
 import os
 import shutil
-import socket
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from flask_wtf.csrf import generate_csrf
 from sqlalchemy import URL, RowMapping, make_url, text
-from werkzeug.test import TestResponse
 
 from app import create_app
 from app.extensions import db, huey
 from config import ROOT, Config
+from tests import loopback
+from tests.cast import PASSWORD, Browser, Person
 from tests.databases import Postgres, postgres_server, redis_server
 from tests.fakes import FakeProvider
 
-PASSWORD = "seven quiet strawberries"
-UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 Call = Callable[..., Any]
 Rows = Callable[..., list[RowMapping]]
-
-
-# No way to the outside ---------------------------------------------------------------------------
-
-
-class OutsideConnectionError(AssertionError):
-    """A test tried to reach another machine."""
 
 
 @pytest.fixture(scope="session", autouse=True)
 def only_loopback() -> Iterator[None]:
     """Sockets reach this machine only; names other than localhost do not resolve."""
-    connect, connect_ex, getaddrinfo = (
-        socket.socket.connect,
-        socket.socket.connect_ex,
-        socket.getaddrinfo,
-    )
-
-    def guard(host: object) -> None:
-        name = host.decode() if isinstance(host, bytes) else host
-        if name in (None, "", "localhost"):
-            return
-        try:
-            if ipaddress.ip_address(str(name)).is_loopback or name in ("0.0.0.0", "::"):
-                return
-        except ValueError:
-            pass
-        raise OutsideConnectionError(f"a test wanted to reach {name}")
-
-    def guarded(original: Callable[..., Any]) -> Callable[..., Any]:
-        def connect_inside(self: socket.socket, address: Any) -> Any:
-            if self.family in (socket.AF_INET, socket.AF_INET6):
-                guard(address[0])
-            return original(self, address)
-
-        return connect_inside
-
-    def resolve_inside(host: Any, *arguments: Any, **options: Any) -> Any:
-        guard(host)
-        return getaddrinfo(host, *arguments, **options)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(socket.socket, "connect", guarded(connect))
-        patch.setattr(socket.socket, "connect_ex", guarded(connect_ex))
-        patch.setattr(socket, "getaddrinfo", resolve_inside)
+    with loopback.guard():
         yield
 
 
@@ -210,7 +166,7 @@ def close(app: Flask) -> None:
 
 @pytest.fixture
 def call(app: Flask) -> Call:
-    """`call(credits.balance, user.id)`: a service's verb in an app context of its own."""
+    """`call(credits.balance_of, alice.id)`: a service's verb in an app context of its own."""
 
     def call(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         with app.app_context():
@@ -249,34 +205,6 @@ def run_tasks(app: Flask) -> Callable[[], int]:
 
 
 # Browsers and the cast ---------------------------------------------------------------------------
-
-
-class Browser(FlaskClient):
-    """A client that sends the CSRF token as a page's script does; `csrf=False` leaves it out."""
-
-    def open(self, *arguments: Any, csrf: bool = True, **options: Any) -> TestResponse:
-        if csrf and str(options.get("method", "GET")).upper() in UNSAFE:
-            headers = dict(options.pop("headers", None) or {})
-            options["headers"] = {"X-CSRFToken": self.csrf_token(), **headers}
-        return super().open(*arguments, **options)
-
-    def csrf_token(self) -> str:
-        """A token that belongs to this browser's state cookie."""
-        with self.application.test_request_context() as context:
-            with self.session_transaction() as state:
-                context.session.update(state)
-                token = generate_csrf()
-                state.update(context.session)
-            return token
-
-
-@dataclass(frozen=True)
-class Person:
-    """One of the cast."""
-
-    id: int
-    email: str
-    password: str = PASSWORD
 
 
 @pytest.fixture

@@ -8,8 +8,10 @@ from flask.testing import FlaskClient
 from app.extensions import db
 from app.providers import Order
 from app.services import credits
-from tests.conftest import Call, OutsideConnectionError, Person, Rows
+from tests.cast import Person
+from tests.conftest import Call, Rows
 from tests.fakes import READY, RUNNING, FakeProvider
+from tests.loopback import OutsideConnectionError
 from tests.waiting import wait_until
 
 
@@ -34,7 +36,7 @@ def test_the_cast_is_who_it_should_be(alice: Person, bob: Person, root: Person, 
 
 
 def test_alice_has_credits(alice: Person, call: Call) -> None:
-    assert call(credits.balance, alice.id) == 100
+    assert call(credits.balance_of, alice.id) == 100
 
 
 def test_browsers_do_not_share_who_is_signed_in(

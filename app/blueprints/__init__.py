@@ -13,7 +13,7 @@ def init_app(app: Flask) -> None:
 
     for module in (pages, accounts, studio, videos, files, credits, health):
         app.register_blueprint(module.bp)
-    app.jinja_env.globals.update(limits=limits, balance=balance)
+    app.jinja_env.globals.update(limits=limits, balance=balance, current_user=current_user)
 
 
 def balance() -> int | None:

@@ -94,23 +94,28 @@ def _send_smtp(built: EmailMessage, to: str, sender: str, url: SplitResult) -> N
 
 
 def _connect(url: SplitResult) -> smtplib.SMTP:
-    """An open, encrypted (unless the server is on this machine or cannot) and signed-in connection.
-
-    A password never leaves this machine in the clear.
-    """
+    """An open, encrypted (where the server can) and signed-in connection; closed on any error."""
     host, port = url.hostname or "localhost", url.port or PORTS[url.scheme]
     context = ssl.create_default_context()
     if url.scheme == "smtps":
         server: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=TIMEOUT_S, context=context)
     else:
         server = smtplib.SMTP(host, port, timeout=TIMEOUT_S)
-        server.ehlo()
-        if server.has_extn("starttls"):
-            server.starttls(context=context)
-            server.ehlo()
-        elif url.password and host not in LOOPBACK:
-            server.close()
-            raise MailError(f"{host} offers no encryption for the password", permanent=False)
+    try:
+        _introduce(server, url, context)
+    except BaseException:
+        server.close()
+        raise
+    return server
+
+
+def _introduce(server: smtplib.SMTP, url: SplitResult, context: ssl.SSLContext) -> None:
+    """Greet, encrypt, sign in. A password never leaves this machine in the clear."""
+    server.ehlo_or_helo_if_needed()
+    if url.scheme == "smtp" and server.has_extn("starttls"):
+        server.starttls(context=context)
+    elif url.scheme == "smtp" and url.password and url.hostname not in LOOPBACK:
+        message = f"{url.hostname} offers no encryption for the password"
+        raise MailError(message, permanent=False)
     if url.username:
         server.login(unquote(url.username), unquote(url.password or ""))
-    return server

@@ -64,15 +64,17 @@ def money_transaction() -> Iterator[Connection]:
         yield connection
 
 
+Converters = tuple[Callable[[Any], Any] | None, ...]
+
+
 @dataclass(frozen=True)
 class _Compiled:
-    """What the driver needs: SQL, the order of positional values, converters both ways."""
+    """What the driver needs: SQL, the order of positional values, and how values become its own."""
 
     sql: str
     order: tuple[str, ...] | None
     constants: dict[str, Any]
     to_driver: dict[str, Callable[[Any], Any]]
-    from_driver: tuple[Callable[[Any], Any] | None, ...]
 
 
 class Statement:
@@ -85,6 +87,7 @@ class Statement:
     def __init__(self, statement: Any) -> None:
         self._statement = statement
         self._compiled: dict[str, _Compiled] = {}
+        self._from_driver: dict[str, Converters] = {}
         names = [column.key for column in getattr(statement, "selected_columns", ())]
         self._row: Any = namedtuple("Row", names) if names else None
 
@@ -102,14 +105,25 @@ class Statement:
 
     def first(self, connection: Connection, **values: Any) -> Any:
         """The first row of a SELECT as a named tuple with converted values, or None."""
-        row = self(connection, **values).first()
-        if row is None or self._row is None:
+        result = self(connection, **values)
+        converters = self._from_driver.get(connection.dialect.name)
+        if converters is None:
+            converters = self._converters(connection.dialect, result.cursor.description)
+        row = result.first()
+        if row is None:
             return None
-        converters = self._for(connection.dialect).from_driver
         return self._row._make(
             value if convert is None else convert(value)
             for value, convert in zip(row, converters, strict=True)
         )
+
+    def _converters(self, dialect: Dialect, description: Any) -> Converters:
+        """How each column's value becomes what its type promises; known once a row was asked for."""
+        found = self._from_driver[dialect.name] = tuple(
+            column.type.dialect_impl(dialect).result_processor(dialect, told[1])
+            for column, told in zip(self._statement.selected_columns, description, strict=True)
+        )
+        return found
 
     def _for(self, dialect: Dialect) -> _Compiled:
         compiled = self._compiled.get(dialect.name)
@@ -126,9 +140,5 @@ class Statement:
             for bind, name in compiled.bind_names.items()
             if (convert := bind.type.dialect_impl(dialect).bind_processor(dialect)) is not None
         }
-        from_driver = tuple(
-            column.type.dialect_impl(dialect).result_processor(dialect, None)
-            for column in getattr(self._statement, "selected_columns", ())
-        )
         order = tuple(compiled.positiontup) if compiled.positional else None
-        return _Compiled(str(compiled), order, dict(compiled.params), to_driver, from_driver)
+        return _Compiled(str(compiled), order, dict(compiled.params), to_driver)

@@ -229,6 +229,7 @@ def get_owned(user_id: int, video_id: str) -> Video:
 
 def rename(user_id: int, video_id: str, title: str) -> Video:
     """Give the video another title of 1 to 100 characters."""
+    get_owned(user_id, video_id)
     title = " ".join(requests.clean_text(title).split())
     if not title or "\x00" in title or len(title) > limits.TITLE_MAX_CHARS:
         raise UserError(

@@ -103,5 +103,7 @@ def test_traced_scenes_have_bounds_around_the_hero():
     for name, scene in SCENES.items():
         if isinstance(scene, TracedScene):
             plan = make_plan(name)
-            studio, _ = scene.painter(plan, 16, 16, None, RowPool(1)).state(3.0)
+            painter = scene.painter(plan, 16, 16, None, RowPool(1))
+            assert isinstance(painter, TracedPainter)
+            studio, _ = painter.state(3.0)
             assert (studio["box_low"] < studio["box_high"]).all()
