@@ -80,8 +80,8 @@ lock:  ## Resolve pyproject.toml anew into requirements/ (wants uv; ARGS=--upgra
 translations: packages  ## Collect every text into the catalogues under app/translations, compile them
 	@mkdir -p $(INSTANCE_DIR)
 	@$(BIN)/pybabel --quiet extract --mapping-file pyproject.toml --keywords "_l _n:1,2" \
-		--add-location file --sort-by-file --project cuttingasmr -o $(INSTANCE_DIR)/messages.pot .
-	@$(BIN)/pybabel --quiet update --no-fuzzy-matching --ignore-pot-creation-date \
+		--add-location file --sort-by-file --width 100 -o $(INSTANCE_DIR)/messages.pot .
+	@$(BIN)/pybabel --quiet update --no-fuzzy-matching --ignore-pot-creation-date --width 100 \
 		-i $(INSTANCE_DIR)/messages.pot -d app/translations
 	@$(BIN)/pybabel --quiet compile --statistics -d app/translations
 
@@ -97,7 +97,7 @@ services:
 	@dev/services.sh
 
 %.mo: %.po | packages
-	@$(BIN)/pybabel --quiet compile --use-fuzzy -i $< -o $@
+	@$(BIN)/pybabel --quiet compile -i $< -o $@
 
 $(KERNELS): $(wildcard renderer/*.py renderer/*/*.py) requirements/runtime.txt | packages
 	@echo "Compiling the renderer, once; this takes about a minute ..."

@@ -245,9 +245,9 @@ def is_live(status: str) -> bool:
 def register(app: Flask) -> None:
     """Make the functions above known to every template."""
     for function in (
-        wave, cut, when, duration_words, range_words, clock, file_size, signed, minus, type_name, type_prompt,
-        still, drawn_first, error_sentence, entry_words, status_words, progress_words, sound_words,
-        can_cancel,
+        wave, cut, when, duration_words, range_words, clock, file_size, signed, minus, type_name,
+        type_prompt, still, drawn_first, error_sentence, entry_words, status_words, progress_words,
+        sound_words, can_cancel,
     ):  # fmt: skip
         app.add_template_filter(function)
     app.add_template_filter(people_credits, "credits")

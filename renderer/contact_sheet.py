@@ -19,11 +19,11 @@ from .synth import SECONDS
 
 # what is asked for, when in the clip to look (seconds), and the caption
 SAMPLES = (
-    ("a glass strawberry", "glass-fruit", 5.1, "GLASS FRUIT"),
+    ("a glass strawberry", "glass-fruit", 4.75, "GLASS FRUIT"),
     ("teal and violet", "kinetic-sand", 5.3, "KINETIC SAND"),
     ("pink and white", "soap-layers", 5.3, "SOAP"),
     ("a clear block", "ice-cut", 4.6, "ICE"),
-    ("a blue planet", "planet-cut", 5.2, "PLANET"),
+    ("a blue planet", "planet-cut", 5.0, "PLANET"),
     ("blue and violet", "keyboard", 3.0, "KEYBOARD"),
     ("on a pancake", "honey-drip", 4.5, "HONEY"),
     ("teal and pink", "slime", 4.5, "SLIME"),
@@ -36,7 +36,7 @@ TRACED_ROWS = 300  # more than are shown: the lens shrinks them
 PAPER, INK = (16, 17, 20), 225.0
 WINDOW, QUIETEST_DB, LOUDEST_DB = 2048, -95.0, -25.0
 LOWEST_HZ, HIGHEST_HZ = 60.0, 16_000.0
-JPEG_QUALITY = 4  # ffmpeg's -q:v: 2 best .. 31
+JPEG_QUALITY = 6  # ffmpeg's -q:v: 2 best .. 31
 
 
 def sheet(pool: RowPool) -> np.ndarray:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from flask import Flask
 from flask.testing import FlaskClient
 from flask_wtf.csrf import generate_csrf
 from werkzeug.test import TestResponse
@@ -13,6 +14,13 @@ UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 
 class Browser(FlaskClient):
     """A client that sends the CSRF token as a page's script does; `csrf=False` leaves it out."""
+
+    @classmethod
+    def of(cls, app: Flask) -> "Browser":
+        """A new browser, without cookies."""
+        browser = app.test_client()
+        assert isinstance(browser, cls)
+        return browser
 
     def open(self, *arguments: Any, csrf: bool = True, **options: Any) -> TestResponse:
         if csrf and str(options.get("method", "GET")).upper() in UNSAFE:

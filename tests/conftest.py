@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 from sqlalchemy import URL, RowMapping, make_url, text
 
 from app import create_app
@@ -244,19 +243,19 @@ def root(make_person: Callable[..., Person]) -> Person:
 
 
 @pytest.fixture
-def client(app: Flask) -> FlaskClient:
+def client(app: Flask) -> Browser:
     """Nobody's browser."""
-    return app.test_client()
+    return Browser.of(app)
 
 
 @pytest.fixture
-def client_of(app: Flask, call: Call) -> Callable[[Person], FlaskClient]:
+def client_of(app: Flask, call: Call) -> Callable[[Person], Browser]:
     """A browser in which a person is signed in."""
 
-    def sign_in(person: Person) -> FlaskClient:
+    def sign_in(person: Person) -> Browser:
         from app.services import sessions
 
-        browser = app.test_client()
+        browser = Browser.of(app)
         browser.set_cookie("session", call(sessions.start, person.id, "test browser"))
         return browser
 
@@ -264,19 +263,19 @@ def client_of(app: Flask, call: Call) -> Callable[[Person], FlaskClient]:
 
 
 @pytest.fixture
-def alice_client(alice: Person, client_of: Callable[[Person], FlaskClient]) -> FlaskClient:
+def alice_client(alice: Person, client_of: Callable[[Person], Browser]) -> Browser:
     """Alice's browser."""
     return client_of(alice)
 
 
 @pytest.fixture
-def bob_client(bob: Person, client_of: Callable[[Person], FlaskClient]) -> FlaskClient:
+def bob_client(bob: Person, client_of: Callable[[Person], Browser]) -> Browser:
     """Bob's browser."""
     return client_of(bob)
 
 
 @pytest.fixture
-def root_client(root: Person, client_of: Callable[[Person], FlaskClient]) -> FlaskClient:
+def root_client(root: Person, client_of: Callable[[Person], Browser]) -> Browser:
     """The admin's browser."""
     return client_of(root)
 

@@ -6,19 +6,19 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import Result
 from flask import Flask
 from sqlalchemy import URL, text
 
-from app import cli
 from app.extensions import db
 from app.services import accounts, alerts
 from config import ROOT
 from tests.conftest import PASSWORD, Call, Person, Rows
 from tests.fakes import FakeProvider
+from tests.media.clips import MakeClip
 from tests.waiting import wait_until
 
 Flask_ = Callable[..., Result]
@@ -176,11 +176,23 @@ def test_a_sweep_on_an_empty_table(flask: Flask_, fake_provider: FakeProvider) -
     assert (result.exit_code, result.output) == (0, "0 in flight\n")
 
 
-@pytest.mark.slow
 def test_seed_makes_people_and_videos_once(
-    flask: Flask_, rows: Rows, call: Call, monkeypatch: pytest.MonkeyPatch
+    flask: Flask_,
+    app: Flask,
+    rows: Rows,
+    call: Call,
+    fake_provider: FakeProvider,
+    make_clip: MakeClip,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(cli, "SEED_VIDEOS", cli.SEED_VIDEOS[:1])
+    fake_provider.clip = make_clip("seed.mp4")
+    qualities = []
+
+    def fakes(settings: dict[str, Any]) -> Any:
+        qualities.append(settings["LOCAL_RENDER_QUALITY"])
+        return app.extensions["vendors"]
+
+    monkeypatch.setattr("app.services.vendors.Vendors", fakes)
     first = flask("seed", "--demo-password", "a demo for everyone")
     assert first.exit_code == 0, first.output
     assert "demo@example.org: password a demo for everyone" in first.output
@@ -188,21 +200,36 @@ def test_seed_makes_people_and_videos_once(
     password = re.search(r"admin@example\.org: password (\S+)", first.output)
     assert password is not None
     assert call(lambda: accounts.authenticate("admin@example.org", password[1]).is_admin)
-    state = [rows(f"SELECT * FROM {table}") for table in ("users", "videos", "credit_entries")]
-    assert [video["status"] for video in state[1]] == ["completed"]
+    assert [row["status"] for row in rows("SELECT status FROM videos")] == ["completed"] * 3
+    assert set(qualities) == {"draft"}
+    state = everything(rows)
 
     second = flask("seed")
     assert second.exit_code == 0
     assert "is there already" in second.output
-    assert state == [rows(f"SELECT * FROM {table}") for table in ("users", "videos", "credit_entries")]
+    assert everything(rows) == state
+
+
+def everything(rows: Rows) -> list[Any]:
+    return [rows(f"SELECT * FROM {table}") for table in ("users", "videos", "credit_entries")]
+
+
+def test_seed_says_which_video_could_not_be_made(
+    flask: Flask_, app: Flask, fake_provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.services.vendors.Vendors", lambda _: app.extensions["vendors"])
+    result = flask("seed")  # the fake's file is no video
+    assert result.exit_code == 1
+    assert result.output.count(": failed ") == 3
 
 
 # The worker ------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def worker(database_url: URL, app: Flask, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """`flask worker` as a process of its own, on this test's database."""
+def worker(database_url: URL, app: Flask, call: Call) -> Iterator[subprocess.Popen[str]]:
+    """`flask worker` as a process of its own, on this test's database, where a mail waits."""
+    call(accounts.sign_up, "carol@example.org", PASSWORD, "en")
     variables = {
         "APP_ENV": "development",
         "SECRET_KEY": app.config["SECRET_KEY"],
@@ -220,12 +247,11 @@ def worker(database_url: URL, app: Flask, tmp_path: Path) -> Iterator[subprocess
 
 @pytest.mark.slow
 def test_a_worker_sends_what_waits_and_stops_when_told(
-    worker: subprocess.Popen[str], app: Flask, call: Call
+    worker: subprocess.Popen[str], app: Flask
 ) -> None:
     assert worker.stdout is not None
     assert worker.stdout.readline() == "worker ready: 2 threads\n"
-    call(accounts.sign_up, "carol@example.org", PASSWORD, "en")  # no bell: the look each minute
     folder = app.config["INSTANCE_DIR"] / "mail"
-    wait_until(lambda: list(folder.glob("*.eml")), 75, "a mail")
+    wait_until(lambda: list(folder.glob("*.eml")), 30, "a mail")
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(timeout=20) == 0

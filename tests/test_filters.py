@@ -52,7 +52,7 @@ def test_a_wave_has_its_bars_inside_its_box(peaks: str | None) -> None:
     path = filters.wave(peaks, bars=72)
     assert path.count("M") == path.count("V") == 72
     heights = [float(part) for bar in path.split("M")[1:] for part in bar.split(" ")[1].split("V")]
-    assert 0 <= min(heights) and max(heights) <= filters.WAVE_HEIGHT
+    assert min(heights) >= 0 and max(heights) <= filters.WAVE_HEIGHT
 
 
 def test_a_wave_shows_the_loudest_peak_of_each_bar() -> None:
@@ -72,7 +72,14 @@ def test_the_cut_crosses_the_whole_picture() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(None, "0 s"), (4.4, "4 s"), (59.6, "1 min"), (88, "1 min 28 s"), (3600, "1 h"), (7500, "2 h 5 min")],
+    [
+        (None, "0 s"),
+        (4.4, "4 s"),
+        (59.6, "1 min"),
+        (88, "1 min 28 s"),
+        (3600, "1 h"),
+        (7500, "2 h 5 min"),
+    ],
 )
 def test_a_length_of_time(english: None, seconds: float | None, text: str) -> None:
     assert filters.duration_words(seconds) == text
@@ -124,8 +131,14 @@ def test_clock_and_size(english: None) -> None:
         ({}, "Stereo, −18.2 LUFS, true peak −1.4 dBTP: nothing clips."),
         ({"audio_channels": 1}, "Mono, −18.2 LUFS, true peak −1.4 dBTP: nothing clips."),
         ({"sound_check": "silent", "loudness_lufs": None}, "No sound was found in this video."),
-        ({"sound_check": "too_quiet", "loudness_lufs": -44}, "Very quiet, −44.0 LUFS: headphones help."),
-        ({"sound_check": "clipped", "true_peak_dbtp": 0.2}, "Loud: peaks reach 0.2 dBTP and may crackle."),
+        (
+            {"sound_check": "too_quiet", "loudness_lufs": -44},
+            "Very quiet, −44.0 LUFS: headphones help.",
+        ),
+        (
+            {"sound_check": "clipped", "true_peak_dbtp": 0.2},
+            "Loud: peaks reach 0.2 dBTP and may crackle.",
+        ),
         ({"sound_check": None}, "The sound has not been measured."),
     ],
 )
@@ -138,18 +151,24 @@ def test_the_sound_check(english: None, values: dict[str, Any], text: str) -> No
     [
         ({"eta_low_s": 22, "eta_high_s": 41}, "Rendering", "Ready in 25 to 45 s"),
         ({"status": "queued"}, "Waiting in line", "The first estimate comes in a moment."),
-        ({"is_late": True}, "Later than expected", "Usually done by now. It goes on, nothing is lost."),
+        (
+            {"is_late": True},
+            "Later than expected",
+            "Usually done by now. It goes on, nothing is lost.",
+        ),
         ({"cancel_requested": True}, "Stopping", "The credits come back when it has stopped."),
         ({"status": "storing"}, "Saving your copy", "Drawn. Its sound is being measured."),
         ({"status": "failed", "error_text": "No room."}, "Did not work", "No room."),
         ({"status": "failed"}, "Did not work", "The renderer stopped before the video was done."),
-        ({"status": "cancelled", "cancel_requested": True}, "Cancelled", "Stopped before it was done."),
+        (
+            {"status": "cancelled", "cancel_requested": True},
+            "Cancelled",
+            "Stopped before it was done.",
+        ),
         ({"status": "queued", "error_text": "No key works."}, "Waiting in line", "No key works."),
     ],
 )
-def test_where_a_video_is(
-    english: None, values: dict[str, Any], state: str, sentence: str
-) -> None:
+def test_where_a_video_is(english: None, values: dict[str, Any], state: str, sentence: str) -> None:
     one = video(**values)
     assert (filters.status_words(one), filters.progress_words(one)) == (state, sentence)
 
@@ -190,7 +209,9 @@ def test_types_with_a_scene_come_first_in_the_order_of_the_catalogue() -> None:
     ordered = filters.drawn_first(catalogue.all_types())
     has_scene = [bool(one.scene) for one in ordered]
     assert has_scene == sorted(has_scene, reverse=True)
-    assert [one for one in ordered if one.scene] == [one for one in catalogue.all_types() if one.scene]
+    assert [one for one in ordered if one.scene] == [
+        one for one in catalogue.all_types() if one.scene
+    ]
 
 
 @pytest.mark.parametrize("kind", ["spend", "refund", "welcome", "adjustment", "purchase"])

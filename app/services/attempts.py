@@ -33,7 +33,9 @@ def submit(video_id: str) -> bool:
     video = db.session.get(Video, video_id)
     if video is None or video.status != "queued":
         return False
-    provider = vendors.provider(video.provider)
+    provider = vendors.current().providers.get(video.provider)
+    if provider is None:  # switched off since: it waits, says so, and fails after a day
+        return False
     with ExitStack() as stack:
         if provider.capabilities.kind == "local":
             stack.enter_context(_local_submit)
@@ -202,6 +204,25 @@ def _claim_for_storing(video_id: str) -> tuple[Lease, str, str] | None:
         if claimed.rowcount != 1:
             return None
     return lease, row.provider, row.remote_id
+
+
+def forget_ended() -> int:
+    """Let the local renderer drop what is left of attempts that ended; returns how many.
+
+    A worker that dies between the end of an attempt and `forget` leaves a folder behind.
+    """
+    ended = db.session.execute(
+        select(Attempt.id, Attempt.provider, Attempt.remote_id).where(
+            Attempt.ended_at > now() - timedelta(days=1)
+        )
+    ).all()
+    count = 0
+    for attempt in ended:
+        provider = vendors.current().providers.get(attempt.provider)
+        if provider is not None and provider.capabilities.kind == "local":
+            provider.forget(attempt.remote_id or attempt.id)
+            count += 1
+    return count
 
 
 def deadline_passed(started: object) -> bool:

@@ -6,7 +6,7 @@ from app.extensions import huey, in_app_context
 from app.services import attempts, leases, sweeps, ticks, vendors
 
 SWEEP_EVERY_S = 2
-PARTIAL_OLD_S = 3600
+HOUR_S = 3600
 SLACK_S = 0.5
 """Huey's clock ticks once a second: a tick is due a little before the sweep that wants it."""
 
@@ -69,16 +69,16 @@ def ring(video_ids: list[str]) -> None:
 
 @huey.periodic_task(crontab(minute="0"))
 @in_app_context
-def tidy_storage() -> None:
-    """Each hour: half-written files of processes that died."""
-    if ticks.claim("tidy_storage", 3000):
-        vendors.current().storage.sweep_partials(PARTIAL_OLD_S)
+def tidy() -> None:
+    """Each hour: what processes that died left on the disks."""
+    if ticks.claim("tidy", HOUR_S - 600):
+        vendors.current().storage.sweep_partials(HOUR_S)
+        attempts.forget_ended()
 
 
 def wake_up() -> None:
     """At a worker's start: what dead workers of this host held is free at once."""
     with huey.flask_app.app_context():
         leases.free_dead()
-        vendors.current().storage.sweep_partials(PARTIAL_OLD_S)
         ticks.make_due("sweep")
     sweep_videos(is_news=True)

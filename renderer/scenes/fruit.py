@@ -45,7 +45,7 @@ def whole(x, y, z, variant):
         f = max(0.66 * (1.0 - 0.36 * x - 0.12 * x * x), 0.12)
         q = rho / f
         d = (math.sqrt(x * x + q * q) - 1.0) * f * 0.86
-        if abs(d) < 0.06:
+        if -0.025 < d < 0.030:  # only where a seed can matter: the two lines below are dear
             return d + 0.022 * math.exp(-420.0 * berry_seed(x, y, z, rho)) - 0.005
         return d
     if variant in (KIWI, SMOOTH):

@@ -7,9 +7,12 @@ import numpy as np
 
 from ..jit import implements, jit
 from ..mathkit import clamp, fractal3, mix, noise3, smoothstep
+from ..plan import Plan
 from ..prompts import Colour
 from ..studio import KEY_X, KEY_Y, KEY_Z, MISS, beyond
+from ..synth import bubble, noise_band, overlay
 from ..tracer import distance, shade, trace
+from .base import Voice
 from .glass import fresnel, reflection
 from .pour import (
     BASE_RADIUS,
@@ -109,7 +112,19 @@ class Honey(PourScene):
     name = "honey"
     body_class = HoneyBody
     base = 0.34
-    pops_every = 0.42
+    pops_every = 0.75
+    low_flow = 90, 700, 0.030
+    high_flow = 900, 2200, 0.004
 
     def colours(self, variant: str, seed: int) -> list[Colour]:
         return [(1.0, 0.42, 0.03)]
+
+    def voices(self, plan: Plan) -> dict[str, Voice]:
+        return {"pop": _glug}
+
+
+def _glug(rng: np.random.Generator) -> np.ndarray:
+    """A thick drop closes over its bubble: low and round, with a soft fall."""
+    low = 1.3 * bubble(rng, 95, 230)
+    fall = noise_band(rng, 0.12, 90, 420)
+    return overlay(low, fall * np.hanning(len(fall)) * 0.06)

@@ -9,9 +9,9 @@ from ..jit import jit
 from ..mathkit import clamp, smooth_min, smoothstep
 from ..plan import Event, Plan, Shot
 from ..studio import KEY_X, KEY_Y, KEY_Z, MISS, ray_box, set_camera
-from ..synth import SECONDS, band, bubble, coloured_noise
+from ..synth import SECONDS, band, coloured_noise
 from ..tracer import distance
-from .base import TracedScene, Voice
+from .base import TracedScene
 from .glass import reflection
 
 POUR_BODY = np.dtype(
@@ -163,6 +163,8 @@ class PourScene(TracedScene):
     body_class: type
     base: float
     pops_every: float  # mean seconds between bubbles
+    low_flow: tuple[float, float, float]  # Hz, Hz, level of the slow flow
+    high_flow: tuple[float, float, float]
 
     def add_shot(self, plan: Plan, start: float, end: float) -> None:
         rng = plan.rng("beats", start)
@@ -201,14 +203,13 @@ class PourScene(TracedScene):
         studio["focus"] = away - 0.30
         return self.body_class(body)
 
-    def voices(self, plan: Plan) -> dict[str, Voice]:
-        return {"pop": lambda rng: bubble(rng, 190, 520)}
-
     def ambience(self, plan: Plan, rng: np.random.Generator, length: int) -> np.ndarray:
         """Slow viscous flow that follows the coiling."""
         cycle = np.sin(coil_rate(plan) * np.arange(length) / SECONDS)
-        low = band(coloured_noise(rng, length, 1.4), 120, 900) * (0.55 + 0.45 * cycle) * 0.030
-        high = band(coloured_noise(rng, length, 0.8), 900, 2600) * (0.45 - 0.45 * cycle) * 0.007
+        bottom, top, level = self.low_flow
+        low = band(coloured_noise(rng, length, 1.4), bottom, top) * (0.55 + 0.45 * cycle) * level
+        bottom, top, level = self.high_flow
+        high = band(coloured_noise(rng, length, 0.8), bottom, top) * (0.45 - 0.45 * cycle) * level
         flow = low + high
         return np.stack([flow * (1 - 0.3 * cycle), flow * (1 + 0.3 * cycle)], 1)
 

@@ -7,13 +7,17 @@ import numpy as np
 
 from ..jit import implements, jit
 from ..mathkit import clamp, mix, noise3, smooth_min, smoothstep
+from ..plan import Event, Plan
 from ..prompts import Colour
 from ..studio import KEY_X, KEY_Y, KEY_Z
+from ..synth import SECONDS, bubble, clicks, fade_out, noise_band, overlay
 from ..tracer import distance, shade, trace
+from .base import Voice
 from .glass import fresnel, reflection
 from .pour import (
     BASE_RADIUS,
     PourScene,
+    coil_rate,
     liquid,
     liquid_light,
     liquid_normal,
@@ -92,7 +96,9 @@ class Slime(PourScene):
     name = "slime"
     body_class = SlimeBody
     base = 0.16
-    pops_every = 0.24
+    pops_every = 0.20
+    low_flow = 160, 900, 0.014
+    high_flow = 1300, 5200, 0.010
 
     def colours(self, variant: str, seed: int) -> list[Colour]:
         return [
@@ -100,3 +106,36 @@ class Slime(PourScene):
             [(0.42, 0.10, 0.80), (0.06, 0.42, 0.92)],
             [(0.92, 0.15, 0.38), (0.98, 0.60, 0.10)],
         ][seed % 3]
+
+    def add_shot(self, plan: Plan, start: float, end: float) -> None:
+        """As the others, and with each turn of the rope a fold that squelches."""
+        super().add_shot(plan, start, end)
+        rng = plan.rng("folds", start)
+        time = start + 0.6
+        while time < end - 0.5:
+            plan.events.append(Event(time, "squelch", rng.uniform(-0.6, 0.6), rng.uniform(0.6, 1)))
+            time += math.tau / coil_rate(plan) * rng.uniform(0.9, 1.6)
+
+    def voices(self, plan: Plan) -> dict[str, Voice]:
+        return {"pop": _pop, "squelch": _squelch}
+
+
+def _pop(rng: np.random.Generator) -> np.ndarray:
+    """A bubble in the skin bursts: high, short, with a click."""
+    click = noise_band(rng, 0.02, 2500, 9000) * fade_out(0.02, 0.002)
+    return overlay(0.7 * bubble(rng, 420, 1150), 0.06 * click)
+
+
+def _squelch(rng: np.random.Generator) -> np.ndarray:
+    """Air pressed out between two folds: wet noise whose resonance slides up, full of clicks."""
+    size, steps = 0.34, 9
+    out = clicks(rng, size, 380, 1800, 8000, lambda u: u * (1 - u) * 2.0, 0.0004, 0.002)
+    grain = int(0.07 * SECONDS)
+    for step in range(steps):
+        centre = 620 * 3.6 ** (step / steps) * rng.uniform(0.9, 1.1)
+        wet = noise_band(rng, grain / SECONDS, 0.8 * centre, 1.25 * centre)[:grain]
+        at = int(step / steps * (size - 0.08) * SECONDS)
+        out[at : at + len(wet)] += (
+            wet * np.hanning(len(wet)) * 0.10 * math.sin(math.pi * (step + 0.7) / (steps + 0.4))
+        )
+    return out

@@ -76,7 +76,8 @@ def test_an_address_is_stored_in_lower_case(call: Call, typed: str, stored: str)
 
 
 @pytest.mark.parametrize(
-    "typed", ["", "carol", "@example.org", "a@b@c", "a\r\nBcc: x@y.z@w.org", "a\x00@b.org", "é" * 300]
+    "typed",
+    ["", "carol", "@example.org", "a@b@c", "a\r\nBcc: x@y.z@w.org", "a\x00@b.org", "é" * 300],
 )
 def test_what_is_no_address_is_refused(call: Call, typed: str) -> None:
     with pytest.raises(UserError) as refusal:
@@ -127,7 +128,9 @@ def test_the_part_before_the_at_is_no_password(call: Call) -> None:
         call(passwords.check, "Carol.Longname", "carol.longname@example.org")
 
 
-@pytest.mark.parametrize("password", [PASSWORD, "correct horse battery", "草莓切片的声音很好听", "tr0ub4dor&3x"])
+@pytest.mark.parametrize(
+    "password", [PASSWORD, "correct horse battery", "草莓切片的声音很好听", "tr0ub4dor&3x"]
+)
 def test_a_password_of_ten_or_more_will_do(call: Call, password: str) -> None:
     assert call(passwords.check, password, "carol@example.org") == password
 
@@ -135,7 +138,8 @@ def test_a_password_of_ten_or_more_will_do(call: Call, password: str) -> None:
 def test_the_list_of_common_passwords_is_long_and_of_the_right_length() -> None:
     common = passwords._common()
     assert len(common) >= 1000
-    assert all(len(word) >= limits.PASSWORD_MIN_CHARS and word == word.casefold() for word in common)
+    assert min(map(len, common)) >= limits.PASSWORD_MIN_CHARS
+    assert all(word == word.casefold() for word in common)
 
 
 def test_a_hash_says_yes_to_its_password_only(call: Call) -> None:

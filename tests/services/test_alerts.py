@@ -55,9 +55,7 @@ def test_long_texts_are_cut_to_what_the_table_holds(call: Call) -> None:
 
 
 @pytest.mark.both_databases
-def test_a_kind_is_mailed_at_most_once_an_hour(
-    make_app: Callable[..., Flask], rows: Rows
-) -> None:
+def test_a_kind_is_mailed_at_most_once_an_hour(make_app: Callable[..., Flask], rows: Rows) -> None:
     app = make_app(ADMIN_EMAILS="root@example.org, ops@example.org")
     with time_machine.travel(NOON, tick=False) as clock, app.app_context():
         alerts.raise_alert("disk", "media", "full")
