@@ -47,9 +47,10 @@ def cookie_name() -> str:
     return "__Host-session" if _is_secure() else "session"
 
 
-def session_token_hash() -> str:
-    """What the table knows of the request's cookie; the hash of nothing when there is none."""
-    return sessions.hash_of(request.cookies.get(cookie_name(), ""))
+def session_token_hash() -> str | None:
+    """What the table knows of the request's cookie, None when there is none: for hot queries."""
+    token = request.cookies.get(cookie_name())
+    return sessions.hash_of(token) if token else None
 
 
 def start_session(response: Response, user: User) -> None:

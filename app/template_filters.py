@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from app import catalogue, limits
 from app.catalogue import VideoType
+from app.errors import _l
 from app.models.video import LIVE
 
 SLANT = math.tan(math.radians(12))
@@ -28,6 +29,23 @@ CANCELLABLE = {"local": ("queued", "submitting", "processing")}
 """Statuses in which stopping costs us nothing, by provider; elsewhere only while queued."""
 
 DATE_PATTERNS = {"en": "d MMM y, HH:mm", "zh": "y年M月d日 HH:mm"}
+
+STATUS_WORDS = {
+    "queued": _l("Waiting in line"),
+    "submitting": _l("Handing over"),
+    "processing": _l("Rendering"),
+    "storing": _l("Saving your copy"),
+    "completed": _l("Ready"),
+    "failed": _l("Did not work"),
+    "cancelled": _l("Cancelled"),
+}
+ENTRY_WORDS = {
+    "spend": _l("Video"),
+    "refund": _l("Came back"),
+    "welcome": _l("Welcome credits"),
+    "adjustment": _l("Correction"),
+    "purchase": _l("Purchase"),
+}
 
 
 class Cut(NamedTuple):
@@ -157,32 +175,17 @@ def error_sentence(text: str | None) -> str:
 
 def entry_words(kind: str) -> str:
     """What an entry of the ledger is for."""
-    words = {
-        "spend": gettext("Video"),
-        "refund": gettext("Came back"),
-        "welcome": gettext("Welcome credits"),
-        "adjustment": gettext("Correction"),
-        "purchase": gettext("Purchase"),
-    }
-    return words.get(kind, kind)
+    return gettext(ENTRY_WORDS[kind]) if kind in ENTRY_WORDS else kind
 
 
 def status_words(video: Any) -> str:
     """Where a video is, in two or three words."""
-    if video.cancel_requested and video.status in LIVE:
-        return gettext("Stopping")
-    if video.is_late and video.status in LIVE:
-        return gettext("Later than expected")
-    words = {
-        "queued": gettext("Waiting in line"),
-        "submitting": gettext("Handing over"),
-        "processing": gettext("Rendering"),
-        "storing": gettext("Saving your copy"),
-        "completed": gettext("Ready"),
-        "failed": gettext("Did not work"),
-        "cancelled": gettext("Cancelled"),
-    }
-    return words.get(video.status, video.status)
+    if video.status in LIVE:
+        if video.cancel_requested:
+            return gettext("Stopping")
+        if video.is_late:
+            return gettext("Later than expected")
+    return gettext(STATUS_WORDS[video.status])
 
 
 def progress_words(video: Any) -> str:

@@ -106,7 +106,7 @@ def _call_submit(provider: Provider, lease: Lease, order: Order) -> None:
         elif error.permanent:
             endings.fail(video_id, error.code, str(error), lease=lease)
         else:
-            give_back(video_id, lease.attempt_id, "failed", error.code, str(error), lease=lease)
+            give_back(video_id, lease, "failed", error.code, str(error))
         return
     accept(lease, handle)
 
@@ -131,37 +131,28 @@ def accept(lease: Lease, handle: str) -> bool:
     return True
 
 
-def give_back(
-    video_id: str,
-    attempt_id: str,
-    state: str,
-    code: str,
-    text: str,
-    *,
-    lease: Lease | None = None,
-) -> None:
+def give_back(video_id: str, lease: Lease, state: str, code: str, text: str) -> bool:
     """The attempt came to nothing through no fault of the video: queue it again, or give up.
 
-    After MAX_ATTEMPTS the video fails and is refunded.
+    After MAX_ATTEMPTS the video fails and is refunded.  Done only while `lease` is held.
     """
-    mine = lease.held if lease else (Attempt.id == attempt_id,)
+    number = db.session.scalar(select(Attempt.number).where(Attempt.id == lease.attempt_id))
+    if number is None or number >= MAX_ATTEMPTS:
+        return endings.fail(video_id, code, text, lease=lease)
     with money_transaction() as connection:
         closed = connection.execute(
             update(Attempt)
-            .where(*mine, Attempt.state.in_(endings.OPEN_ATTEMPT))
+            .where(*lease.held, Attempt.state.in_(endings.OPEN_ATTEMPT))
             .values(state=state, error_code=code, error_text=text[:300], ended_at=now(), **FREE)
-            .returning(Attempt.number)
-        ).first()
-        if closed is None:
-            return
-        if closed.number < MAX_ATTEMPTS:
-            connection.execute(
-                update(Video)
-                .where(Video.id == video_id, Video.status.in_(("submitting", "processing")))
-                .values(status="queued", progress=None, eta_low_s=None, eta_high_s=None)
-            )
-            return
-    endings.fail(video_id, code, text)
+        )
+        if closed.rowcount != 1:
+            return False
+        connection.execute(
+            update(Video)
+            .where(Video.id == video_id, Video.status.in_(("submitting", "processing")))
+            .values(status="queued", progress=None, eta_low_s=None, eta_high_s=None)
+        )
+    return True
 
 
 def store(video_id: str) -> bool:
@@ -189,40 +180,26 @@ def _claim_for_storing(video_id: str) -> tuple[Lease, str, str] | None:
     ).first()
     if row is None:
         return None
-    lease = leases.new_lease(row.id)
-    moment = now()
-    with money_transaction() as connection:
-        claimed = connection.execute(
-            update(Attempt)
-            .where(
-                Attempt.id == row.id,
-                Attempt.state == "ready",
-                Attempt.lease_until.is_(None) | (Attempt.lease_until <= moment),
-            )
-            .values(**leases.values(lease))
-        )
-        if claimed.rowcount != 1:
-            return None
-    return lease, row.provider, row.remote_id
+    lease = leases.take(row.id, "ready")
+    return None if lease is None else (lease, row.provider, row.remote_id)
 
 
-def forget_ended() -> int:
-    """Let the local renderer drop what is left of attempts that ended; returns how many.
+def tidy() -> None:
+    """Remove what a process that died between an end and its clean-up left on the disks.
 
-    A worker that dies between the end of an attempt and `forget` leaves a folder behind.
+    Looks at a day; each step may be repeated.
     """
+    day_ago = now() - timedelta(days=1)
     ended = db.session.execute(
-        select(Attempt.id, Attempt.provider, Attempt.remote_id).where(
-            Attempt.ended_at > now() - timedelta(days=1)
-        )
+        select(Attempt.id, Attempt.provider, Attempt.remote_id).where(Attempt.ended_at > day_ago)
     ).all()
-    count = 0
     for attempt in ended:
         provider = vendors.current().providers.get(attempt.provider)
         if provider is not None and provider.capabilities.kind == "local":
             provider.forget(attempt.remote_id or attempt.id)
-            count += 1
-    return count
+    storage = vendors.current().storage
+    for video_id in db.session.scalars(select(Video.id).where(Video.deleted_at > day_ago)):
+        storage.delete_all(endings.folder(video_id))
 
 
 def deadline_passed(started: object) -> bool:

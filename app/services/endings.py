@@ -1,10 +1,10 @@
 """How a video ends unpaid: failed or cancelled, with its refund in the same transaction."""
 
-from sqlalchemy import Connection, update
+from sqlalchemy import ColumnElement, Connection, update
 
 from app.errors import _l
 from app.models import LIVE, Attempt, Identity, Video, now
-from app.services import credits
+from app.services import alerts, credits
 from app.services.leases import FREE, Lease
 from app.services.transactions import money_transaction
 
@@ -29,6 +29,9 @@ REASONS = {  # what a person reads; what a vendor or a disk said stays in the at
 }
 _OTHER = _l("The renderer stopped before the video was done.")
 
+OUR_FAULT = ("disk_full", "unwritable", "no_ffmpeg", "timed_out", "orphaned")
+"""What an operator has to mend: it raises an alert."""
+
 OPEN_ATTEMPT = ("submitting", "processing", "ready")
 
 
@@ -42,12 +45,27 @@ def fail(video_id: str, code: str, text: str, *, lease: Lease | None = None) -> 
 
     With a lease it is done only while that lease is still held.
     """
-    return _end(video_id, "failed", LIVE, code=code, text=text, lease=lease)
+    done = _end(video_id, "failed", (Video.status.in_(LIVE),), code=code, text=text, lease=lease)
+    if done and code in OUR_FAULT:
+        alerts.raise_alert(code, "videos", text)
+    return done
 
 
-def cancel(video_id: str, *, only_from: tuple[str, ...] = LIVE, lease: Lease | None = None) -> bool:
-    """Cancel a video whose stop is certain and give its credits back, once."""
-    return _end(video_id, "cancelled", only_from, code="cancelled", text="", lease=lease)
+def cancel(
+    video_id: str,
+    *,
+    only_from: tuple[str, ...] = LIVE,
+    if_asked: bool = False,
+    lease: Lease | None = None,
+) -> bool:
+    """Cancel a video whose stop is certain and give its credits back, once.
+
+    With `if_asked` only where the user has asked for it.
+    """
+    where: tuple[ColumnElement[bool], ...] = (Video.status.in_(only_from),)
+    if if_asked:
+        where = (*where, Video.cancel_requested.is_(True))
+    return _end(video_id, "cancelled", where, code="cancelled", text="", lease=lease)
 
 
 class _TooLate(Exception):
@@ -57,7 +75,7 @@ class _TooLate(Exception):
 def _end(
     video_id: str,
     status: str,
-    only_from: tuple[str, ...],
+    where: tuple[ColumnElement[bool], ...],
     *,
     code: str,
     text: str,
@@ -66,7 +84,7 @@ def _end(
     try:
         with money_transaction() as connection:
             _close_attempt(connection, video_id, status, code, text, lease)
-            user_id, cost_credits = _close_video(connection, video_id, status, only_from, code)
+            user_id, cost_credits = _close_video(connection, video_id, status, where, code)
             credits.refund(
                 connection,
                 user_id,
@@ -99,11 +117,15 @@ def _close_attempt(
 
 
 def _close_video(
-    connection: Connection, video_id: str, status: str, only_from: tuple[str, ...], code: str
+    connection: Connection,
+    video_id: str,
+    status: str,
+    where: tuple[ColumnElement[bool], ...],
+    code: str,
 ) -> tuple[int, int]:
     row = connection.execute(
         update(Video)
-        .where(Video.id == video_id, Video.status.in_(only_from))
+        .where(Video.id == video_id, *where)
         .values(
             status=status,
             error_code=code,

@@ -49,6 +49,30 @@ def values(lease: Lease) -> dict[str, object]:
     }
 
 
+def is_free(moment: datetime) -> ColumnElement[bool]:
+    """WHERE term: nobody holds the attempt.
+
+    A lease that ends later than any lease can was written before the clock was set back.
+    """
+    return (
+        Attempt.lease_until.is_(None)
+        | (Attempt.lease_until <= moment)
+        | (Attempt.lease_until > moment + timedelta(seconds=2 * limits.LEASE_S))
+    )
+
+
+def take(attempt_id: str, state: str) -> Lease | None:
+    """Lease an attempt in `state` that nobody holds, in a transaction of its own."""
+    lease = new_lease(attempt_id)
+    with money_transaction() as connection:
+        taken = connection.execute(
+            update(Attempt)
+            .where(Attempt.id == attempt_id, Attempt.state == state, is_free(now()))
+            .values(**values(lease))
+        )
+    return lease if taken.rowcount == 1 else None
+
+
 FREE: dict[str, None] = {"lease_token": None, "lease_owner": None, "lease_until": None}
 
 

@@ -13,13 +13,11 @@ from app.extensions import db
 from app.media import Measurements, MediaError
 from app.models import Attempt, Video, now
 from app.providers import Provider, ProviderError
-from app.services import alerts, endings, vendors
+from app.services import endings, vendors
 from app.services.leases import FREE, Lease
 from app.services.transactions import money_transaction
 
 log = logging.getLogger(__name__)
-
-OUR_FAULT = ("disk_full", "unwritable", "no_ffmpeg", "timed_out")
 
 
 def keep(video_id: str, provider: Provider, handle: str, lease: Lease) -> bool:
@@ -29,28 +27,37 @@ def keep(video_id: str, provider: Provider, handle: str, lease: Lease) -> bool:
     """
     video = db.session.get_one(Video, video_id, populate_existing=True)
     if video.cancel_requested:
-        return endings.cancel(video_id, lease=lease)
+        return endings.cancel(video_id, if_asked=True, lease=lease)
     if video.deleted_at is not None:  # nobody will look at it: the charge stands, no file is kept
-        return _complete(video_id, lease, {})
+        return _complete(video_id, lease, {}, is_deleted=True)
     try:
         values = _store(video_id, provider.fetch(handle))
     except (MediaError, ProviderError) as error:
         return _give_up(video_id, lease, error.code, str(error))
-    if _complete(video_id, lease, values):
-        return True
-    if endings.cancel(video_id, lease=lease):  # asked for while the files were being written
-        vendors.current().storage.delete_all(endings.folder(video_id))
+    return _complete(video_id, lease, values) or _drop(video_id, lease)
+
+
+def _give_up(video_id: str, lease: Lease, code: str, text: str) -> bool:
+    """Fail and refund; the files go only once it is sure that they are not another worker's."""
+    log.warning("video %s cannot be kept: %s: %s", video_id, code, text)
+    if not endings.fail(video_id, code, text, lease=lease):
+        return False
+    _remove_files(video_id)
+    return True
+
+
+def _drop(video_id: str, lease: Lease) -> bool:
+    """Cancelled or deleted while the files were being written: they are not wanted any more."""
+    ended = endings.cancel(video_id, if_asked=True, lease=lease)
+    if ended or _complete(video_id, lease, {}, is_deleted=True):
+        _remove_files(video_id)
         return True
     return False
 
 
-def _give_up(video_id: str, lease: Lease, code: str, text: str) -> bool:
-    log.warning("video %s cannot be kept: %s: %s", video_id, code, text)
-    if code in OUR_FAULT:
-        alerts.raise_alert(f"media_{code}", "storage", text)
+def _remove_files(video_id: str) -> None:
     with contextlib.suppress(MediaError):  # a disk that takes nothing may not give anything back
         vendors.current().storage.delete_all(endings.folder(video_id))
-    return endings.fail(video_id, code, text, lease=lease)
 
 
 def _store(video_id: str, source: Path) -> dict[str, Any]:
@@ -88,8 +95,14 @@ def _columns(measured: Measurements) -> dict[str, Any]:
     }
 
 
-def _complete(video_id: str, lease: Lease, values: dict[str, Any]) -> bool:
-    """storing -> completed, unless the lease was lost or a cancellation came first."""
+def _complete(
+    video_id: str, lease: Lease, values: dict[str, Any], *, is_deleted: bool = False
+) -> bool:
+    """storing -> completed, unless the lease was lost or a cancellation came first.
+
+    A deleted video completes without files, and only that way.
+    """
+    deleted = Video.deleted_at.is_not(None) if is_deleted else Video.deleted_at.is_(None)
     with money_transaction() as connection:
         completed = connection.execute(
             update(Video)
@@ -97,6 +110,7 @@ def _complete(video_id: str, lease: Lease, values: dict[str, Any]) -> bool:
                 Video.id == video_id,
                 Video.status == "storing",
                 ~Video.cancel_requested,
+                deleted,
                 Video.id.in_(_leased(lease)),
             )
             .values(

@@ -2,12 +2,13 @@
 
 import hashlib
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
+from sqlalchemy.orm import make_transient_to_detached
 
 from app import limits
-from app.extensions import db
+from app.extensions import reader
 from app.models import Session, User, now
 from app.services.transactions import money_transaction
 
@@ -15,6 +16,17 @@ DEVICE_MAX_CHARS = 200
 LIFETIME = timedelta(days=limits.SESSION_DAYS)
 RENEW_AFTER = timedelta(days=1)
 """A visit renews a session at most this often: a write a day, not one a request."""
+
+_USER_COLUMNS = [column.name for column in User.__table__.columns]
+_FIND = (
+    select(*User.__table__.columns, Session.id.label("session_id"), Session.seen_at)
+    .join(Session, Session.user_id == User.id)
+    .where(
+        Session.token_hash == bindparam("token_hash"),
+        Session.revoked_at.is_(None),
+        Session.expires_at > bindparam("moment"),
+    )
+)
 
 
 def hash_of(token: str) -> str:
@@ -43,23 +55,24 @@ def start(user_id: int, device: str) -> str:
 def resume(token: str) -> tuple[User, bool] | None:
     """The user of a token, and whether the session was renewed; None when forged, over or revoked.
 
-    One hash and one query whatever the token: how long it takes says nothing about it.
+    One hash and one query whatever the token: how long it takes says nothing about it.  The user is
+    detached: the request's own session stays untouched, with no read transaction that a later
+    write would have to upgrade (SQLite refuses that at once when another wrote meanwhile).
     """
     moment = now()
-    row = db.session.execute(
-        select(User, Session.id, Session.seen_at)
-        .join(Session, Session.user_id == User.id)
-        .where(
-            Session.token_hash == hash_of(token),
-            Session.revoked_at.is_(None),
-            Session.expires_at > moment,
-        )
-    ).one_or_none()
+    values = {"token_hash": hash_of(token), "moment": moment}
+    with reader().connect() as connection:
+        row = connection.execute(_FIND, values).mappings().first()
     if row is None:
         return None
-    user, session_id, seen_at = row
-    if moment - seen_at < RENEW_AFTER:
+    user = User(**{name: row[name] for name in _USER_COLUMNS})
+    make_transient_to_detached(user)
+    if moment - row["seen_at"] < RENEW_AFTER:
         return user, False
+    return user, _renew(row["session_id"], row["seen_at"], moment)
+
+
+def _renew(session_id: int, seen_at: datetime, moment: datetime) -> bool:
     with money_transaction() as connection:
         renewed = connection.execute(
             update(Session)
@@ -68,7 +81,7 @@ def resume(token: str) -> tuple[User, bool] | None:
             )
             .values(seen_at=moment, expires_at=moment + LIFETIME)
         )
-    return user, renewed.rowcount == 1
+    return renewed.rowcount == 1
 
 
 def revoke(token: str) -> None:

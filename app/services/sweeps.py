@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import exists, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import limits
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 RING_AT_ONCE = 8
 POLL_AT_ONCE = 500
+MAX_POLL_S = 120
 
 
 @dataclass
@@ -44,6 +45,7 @@ def refresh_due() -> Swept:
         _carefully(_refresh, due)
     _give_up_waiting()
     _give_up_storing()
+    _give_up_orphans()
     estimates.write()
     return _found()
 
@@ -61,10 +63,7 @@ def _carefully(step: Callable[[Any], None], what: Any) -> None:
 def _abandoned() -> list[Attempt]:
     """Submissions whose worker died: ask the provider whether it ever got them."""
     rows = db.session.scalars(
-        select(Attempt).where(
-            Attempt.state == "submitting",
-            Attempt.lease_until.is_(None) | (Attempt.lease_until <= now()),
-        )
+        select(Attempt).where(Attempt.state == "submitting", leases.is_free(now()))
     ).all()
     for attempt in rows:
         db.session.expunge(attempt)  # stays readable across the writes below
@@ -73,7 +72,7 @@ def _abandoned() -> list[Attempt]:
 
 def _recover(attempt: Attempt) -> None:
     attempt_id, video_id, created_at = attempt.id, attempt.video_id, attempt.created_at
-    lease = _take(attempt_id, "submitting")
+    lease = leases.take(attempt_id, "submitting")
     if lease is None:
         return
     try:
@@ -86,23 +85,7 @@ def _recover(attempt: Attempt) -> None:
     if handle is not None:
         attempts.accept(lease, handle)
     else:
-        attempts.give_back(video_id, attempt_id, "lost", "interrupted", "", lease=lease)
-
-
-def _take(attempt_id: str, state: str) -> Lease | None:
-    """Lease an attempt that nobody holds."""
-    lease = leases.new_lease(attempt_id)
-    with money_transaction() as connection:
-        taken = connection.execute(
-            update(Attempt)
-            .where(
-                Attempt.id == attempt_id,
-                Attempt.state == state,
-                Attempt.lease_until.is_(None) | (Attempt.lease_until <= now()),
-            )
-            .values(**leases.values(lease))
-        )
-    return lease if taken.rowcount == 1 else None
+        attempts.give_back(video_id, lease, "lost", "interrupted", "")
 
 
 @dataclass(frozen=True)
@@ -117,14 +100,16 @@ class _Due:
 def _claim_due() -> list[_Due]:
     """Lease every attempt whose next question is due, in one short transaction."""
     moment = now()
-    free = Attempt.lease_until.is_(None) | (Attempt.lease_until <= moment)
+    too_far = moment + timedelta(seconds=MAX_POLL_S)  # written before the clock was set back
     due = (
         select(Attempt.id)
         .join(Video, Video.id == Attempt.video_id)
         .where(
             Attempt.state == "processing",
-            free,
-            (Attempt.next_poll_at <= moment) | Video.cancel_requested,
+            leases.is_free(moment),
+            (Attempt.next_poll_at <= moment)
+            | (Attempt.next_poll_at > too_far)
+            | Video.cancel_requested,
         )
         .order_by(Attempt.next_poll_at)
         .limit(POLL_AT_ONCE)
@@ -162,9 +147,10 @@ def _refresh(due: _Due) -> None:
         report = provider.poll(handle)
     except (ProviderError, KeyError) as error:
         log.warning("attempt %s cannot be asked about: %s", attempt.id, error)
-        report = Report("running", None, None, None, None)
+        _running(due, Report("running"))
+        return
     if report.state == "ready":
-        _ready(due)
+        _ready(due, can_stop=provider.capabilities.cancel == "always")
     elif report.state == "cancelled":
         endings.cancel(attempt.video_id, lease=lease)
     elif report.state == "failed":
@@ -172,15 +158,19 @@ def _refresh(due: _Due) -> None:
         if endings.fail(attempt.video_id, code, text, lease=lease):
             provider.forget(handle)
     elif report.state == "lost":
-        text = report.message or ""
-        attempts.give_back(attempt.video_id, attempt.id, "lost", "renderer_died", text, lease=lease)
-        provider.forget(handle)
+        if attempts.give_back(
+            attempt.video_id, lease, "lost", "renderer_died", report.message or ""
+        ):
+            provider.forget(handle)
     else:
         _running(due, report)
 
 
-def _ready(due: _Due) -> None:
-    """processing -> storing; the doorbell for storing it is rung by the caller."""
+def _ready(due: _Due, *, can_stop: bool) -> None:
+    """processing -> storing; the doorbell for storing it is rung by the caller.
+
+    Where the provider cannot stop, the result came first: a cancellation asked for is off.
+    """
     with money_transaction() as connection:
         moved = connection.execute(
             update(Attempt)
@@ -193,6 +183,7 @@ def _ready(due: _Due) -> None:
                 .where(Video.id == due.attempt.video_id, Video.status == "processing")
                 .values(
                     status="storing",
+                    cancel_requested=Video.cancel_requested if can_stop else False,
                     progress=None,
                     rendered_at=now(),
                     eta_low_s=None,
@@ -211,6 +202,7 @@ def _running(due: _Due, report: Report) -> None:
     if attempts.deadline_passed(attempt.accepted_at):
         if endings.fail(attempt.video_id, "deadline", "", lease=due.lease) and provider:
             provider.cancel(attempt.remote_id or "")
+            provider.forget(attempt.remote_id or "")
         return
     poll_every_s = provider.capabilities.poll_every_s if provider else limits.POLL_PROVIDER_S
     low_s, high_s = estimates.left(attempt.video_id, elapsed_s, report)
@@ -277,6 +269,19 @@ def _give_up_storing() -> None:
         endings.fail(video_id, "store_timeout", "the result could not be stored")
 
 
+def _give_up_orphans() -> None:
+    """A video that is being made by no attempt can only come from a bug: refund it, loudly."""
+    orphans = db.session.scalars(
+        select(Video.id).where(
+            Video.status.in_(("submitting", "processing", "storing")),
+            ~exists().where(Attempt.video_id == Video.id, Attempt.state.in_(endings.OPEN_ATTEMPT)),
+        )
+    ).all()
+    for video_id in orphans:
+        log.error("video %s has no open attempt", video_id)
+        endings.fail(video_id, "orphaned", "no open attempt")
+
+
 def _found() -> Swept:
     queued = db.session.scalars(
         select(Video.id).where(Video.status == "queued").order_by(Video.id).limit(RING_AT_ONCE)
@@ -285,7 +290,7 @@ def _found() -> Swept:
     storing = db.session.scalars(
         select(Attempt.video_id).where(
             Attempt.state == "ready",
-            Attempt.lease_until.is_(None) | (Attempt.lease_until <= moment),
+            leases.is_free(moment),
         )
     ).all()
     open_attempts = db.session.scalar(

@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import update
+from sqlalchemy.dialects import postgresql, sqlite
 
-from app.extensions import db
 from app.models import Tick, now
 from app.services.transactions import money_transaction
 
@@ -15,23 +15,22 @@ def claim(name: str, every_s: float) -> bool:
     Huey repeats periodic tasks with each consumer and at every restart: this makes them one.
     """
     moment = now()
-    due = db.session.scalar(select(Tick.due_at).where(Tick.name == name))
-    if due is not None and due > moment:
-        return False
+    next_at = moment + timedelta(seconds=every_s)
+    is_due = (Tick.due_at <= moment) | (Tick.due_at > next_at)  # the latter: a clock set back
     with money_transaction() as connection:
         claimed = connection.execute(
-            update(Tick)
-            .where(Tick.name == name, Tick.due_at <= moment)
-            .values(due_at=moment + timedelta(seconds=every_s))
+            update(Tick).where(Tick.name == name, is_due).values(due_at=next_at)
         )
         if claimed.rowcount:
             return True
-        if due is not None:
-            return False
-        connection.execute(
-            insert(Tick).values(name=name, due_at=moment + timedelta(seconds=every_s))
+        insert_into = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+        written = connection.scalar(
+            insert_into(Tick)
+            .values(name=name, due_at=next_at)
+            .on_conflict_do_nothing()
+            .returning(Tick.name)
         )
-    return True
+    return written is not None
 
 
 def make_due(name: str) -> None:

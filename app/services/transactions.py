@@ -118,7 +118,7 @@ class Statement:
         )
 
     def _converters(self, dialect: Dialect, description: Any) -> Converters:
-        """How each column's value becomes what its type promises; known once a row was asked for."""
+        """How each column's value becomes what its type promises; kept after the first row."""
         found = self._from_driver[dialect.name] = tuple(
             column.type.dialect_impl(dialect).result_processor(dialect, told[1])
             for column, told in zip(self._statement.selected_columns, description, strict=True)

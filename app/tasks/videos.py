@@ -1,9 +1,13 @@
 """Doorbells for videos. A task carries an id, and may vanish or run twice without harm."""
 
+import logging
+
 from huey import crontab
 
 from app.extensions import huey, in_app_context
 from app.services import attempts, leases, sweeps, ticks, vendors
+
+log = logging.getLogger(__name__)
 
 SWEEP_EVERY_S = 2
 HOUR_S = 3600
@@ -62,9 +66,12 @@ def sweep() -> bool:
 
 def ring(video_ids: list[str]) -> None:
     """New videos were committed: let a worker know. Losing the bell only delays them."""
-    for video_id in video_ids:
-        submit_video(video_id)
-    sweep_videos(is_news=True)
+    try:
+        for video_id in video_ids:
+            submit_video(video_id)
+        sweep_videos(is_news=True)
+    except Exception:
+        log.exception("the queue takes no doorbells; the next sweep finds the videos")
 
 
 @huey.periodic_task(crontab(minute="0"))
@@ -73,7 +80,7 @@ def tidy() -> None:
     """Each hour: what processes that died left on the disks."""
     if ticks.claim("tidy", HOUR_S - 600):
         vendors.current().storage.sweep_partials(HOUR_S)
-        attempts.forget_ended()
+        attempts.tidy()
 
 
 def wake_up() -> None:

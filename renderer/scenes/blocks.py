@@ -193,6 +193,6 @@ class Soap(CuttingScene):
 
 def _waxy(rng: np.random.Generator) -> np.ndarray:
     """Dry crackle over a soft scrape."""
-    crackle = clicks(rng, 0.30, 420, 1200, 6000, lambda u: 0.3 + u, 0.001, 0.005) * 1.3
+    crackle = clicks(rng, 0.30, 420, 1100, 4200, lambda u: 0.3 + u, 0.001, 0.005) * 1.5
     scrape = noise_band(rng, 0.30, 700, 2600)
     return overlay(crackle, scrape * np.hanning(len(scrape)) * 0.05)

@@ -132,7 +132,7 @@ class Ice(CuttingScene):
 
 def _crack(rng: np.random.Generator) -> np.ndarray:
     """Ice gives way: a dense burst, then scattered snaps."""
-    burst = clicks(rng, 0.20, 1500, 1500, 11000, lambda u: u**2 + 0.1, 0.0003, 0.004) * 1.6
+    burst = clicks(rng, 0.20, 1500, 3200, 14000, lambda u: u**2 + 0.1, 0.0003, 0.002) * 2.2
     snap = modes(rng, 0.2, [1240, 2170, 3980, 6100], [0.03, 0.03, 0.02, 0.02], [0.10] * 4)
     return overlay(burst, snap)
 
@@ -141,5 +141,5 @@ def _tinkle(rng: np.random.Generator) -> np.ndarray:
     """A slab lands and small splinters skitter."""
     decays, gains = [0.02, 0.03, 0.06, 0.05], [0.12, 0.1, 0.08, 0.05]
     slab = modes(rng, 0.4, [420, 980, 2350, 4100], decays, gains)
-    splinters = clicks(rng, 0.5, 90, 3500, 12000, lambda u: (1 - u) ** 2, 0.001, 0.006)
+    splinters = clicks(rng, 0.5, 140, 5000, 15000, lambda u: (1 - u) ** 2, 0.001, 0.006) * 1.6
     return overlay(slab, splinters)

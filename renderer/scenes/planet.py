@@ -98,7 +98,9 @@ class Planet(CuttingScene):
 
 
 def _crust(rng: np.random.Generator) -> np.ndarray:
-    """Rock breaks, then a short hiss of molten matter."""
-    rock = clicks(rng, 0.22, 1600, 500, 6500, lambda u: 0.3 + u, 0.0006, 0.004) * 1.3
+    """Rock breaks with a rumble below it, then a short hiss of molten matter."""
+    rock = clicks(rng, 0.22, 900, 260, 3000, lambda u: 0.3 + u, 0.001, 0.007) * 1.5
+    rumble = noise_band(rng, 0.7, 70, 260)
+    rumble *= np.hanning(len(rumble)) * 0.16
     hiss = noise_band(rng, 0.6, 3000, 9000) * np.linspace(1, 0, int(0.6 * 48000)) ** 2 * 0.03
-    return overlay(rock, hiss)
+    return overlay(rock, rumble, hiss)

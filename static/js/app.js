@@ -161,7 +161,14 @@ function announce(isFirst) {
   }
 }
 
+// --- a message that asks for nothing goes by itself, unless someone is at it
+function fade(toast) {
+  toast.dataset.fades = "";
+  setTimeout(() => (toast.matches(":hover, :focus-within") ? fade(toast) : toast.remove()), 10000);
+}
+
 function dress() {
+  for (const toast of $$("#flash .toast:not([data-tone=danger], [data-tone=warn], [data-fades])")) fade(toast);
   for (const player of $$(".player")) dressPlayer(player);
   for (const time of $$("time[data-when]")) dressTime(time);
   for (const link of $$("[data-mirrors]")) mirror(link);

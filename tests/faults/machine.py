@@ -1,0 +1,283 @@
+"""One machine of its own: the real web, real workers, a browser; and the books to look into.
+
+Everything lies in one folder. The processes are started as in production, with their moments watched
+(see points); `arm` says where the next one dies.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+from sqlalchemy import URL, create_engine, text
+
+from app import create_app
+from app.extensions import db
+from app.media import find_ffmpeg, inspect
+from app.services import accounts, credits
+from config import ROOT
+from tests.cast import PASSWORD
+from tests.conftest import close, settings
+from tests.databases import free_port
+from tests.waiting import wait_until
+
+START_S = 40.0  # on a machine that is busy with everything else
+WITHIN_S = 60.0
+"""The promise: work goes on within 60 s of the restart."""
+ENDED = ("completed", "failed", "cancelled")
+
+
+class Part:
+    """A process with a session of its own, as the supervisor starts them."""
+
+    def __init__(self, command: list[str], env: dict[str, str], log: Path) -> None:
+        self.log = log
+        with log.open("ab") as out:
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=env, stdout=out, stderr=out, start_new_session=True
+            )
+        self.pid = self.process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        return self.process.poll() is None
+
+    def kill(self) -> None:
+        """kill -9 of all its processes, and reaped."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self.process.wait(10)
+
+    def send(self, number: signal.Signals) -> None:
+        os.kill(self.pid, number)
+
+
+class Machine:
+    """`url` and `redis_url` name servers; without them everything is in the instance folder."""
+
+    def __init__(
+        self, folder: Path, url: URL, *, clip: Path | None, redis_url: str = "", **env: str
+    ) -> None:
+        folder.mkdir(exist_ok=True)
+        self.folder, self.faults = folder, folder / "faults"
+        self.faults.mkdir()
+        self.port = free_port()
+        config = settings(url, folder, APP_ENV="development", REDIS_URL=redis_url, **env)
+        self.instance, self.media = config.INSTANCE_DIR, Path(config.STORAGE_URL[len("file://") :])
+        self.app = create_app(config)
+        self.engine = create_engine(url).execution_options(
+            is_reader=True, isolation_level="AUTOCOMMIT"
+        )
+        self.parts: list[Part] = []
+        self.env = {
+            **os.environ,
+            "APP_ENV": "development",
+            "SECRET_KEY": config.SECRET_KEY,
+            "DATABASE_URL": url.render_as_string(hide_password=False),
+            "REDIS_URL": redis_url,
+            "INSTANCE_DIR": str(self.instance),
+            "STORAGE_URL": config.STORAGE_URL,
+            "LOCAL_RENDER_QUALITY": "draft",
+            "HOST": "127.0.0.1",
+            "PORT": str(self.port),
+            "FAULTS_DIR": str(self.faults),
+            "FAULTS_CLIP": str(clip or ""),
+            "FAULTS_MINUTE_S": "2",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **env,
+        }
+
+    # Processes ------------------------------------------------------------------------------------
+
+    def start_web(self) -> Part:
+        """Gunicorn as in deploy/, up and answering."""
+        gunicorn = ["gunicorn", "--config", "deploy/gunicorn.py", "--no-control-socket"]
+        web = self._start([*gunicorn, "tests.faults.parts:web()"], "web")
+        wait_until(lambda: self._answers() or not web.is_alive, START_S, "the web answers")
+        assert web.is_alive, web.log.read_text()
+        return web
+
+    def start_worker(self, *, wait: bool = True) -> Part:
+        """`flask worker`; ready, unless it is to die before."""
+        log = self.folder / f"worker-{len(self.parts)}.log"
+        worker = self._start(["tests.faults.parts"], log.stem)
+        if wait:
+            wait_until(
+                lambda: "worker ready" in log.read_text() or not worker.is_alive,
+                START_S,
+                "the worker is ready",
+            )
+        return worker
+
+    def _start(self, module: list[str], name: str) -> Part:
+        log = self.folder / f"{name}.log"
+        self.parts.append(Part([sys.executable, "-m", *module], self.env, log))
+        return self.parts[-1]
+
+    def _answers(self) -> bool:
+        with suppress(httpx.TransportError):
+            address = f"http://127.0.0.1:{self.port}/api/health"
+            return httpx.get(address, timeout=5).status_code == 200
+        return False
+
+    def arm(self, moment: str, *, count: int = 1, name: str = "KILL") -> None:
+        """The `count`-th process that reaches the moment is ended there (or stopped: "STOP")."""
+        (self.faults / "hit").unlink(missing_ok=True)
+        draft = self.faults / "draft"
+        draft.write_text(f"{name} {count} {moment}")
+        draft.rename(self.faults / "armed")
+
+    def disarm(self) -> None:
+        (self.faults / "armed").unlink(missing_ok=True)
+
+    @property
+    def is_hit(self) -> bool:
+        return (self.faults / "hit").exists()
+
+    def trace(self, moment: str) -> list[list[str]]:
+        """Seconds, pid, moment and detail of each time a process got to `moment`."""
+        path = self.faults / "trace"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [words for line in lines if (words := line.split(" ", 3))[2] == moment]
+
+    def close(self) -> None:
+        for part in self.parts:
+            part.kill()
+        self.engine.dispose()
+        close(self.app)
+
+    # Books ----------------------------------------------------------------------------------------
+
+    def rows(self, sql: str, **values: Any) -> list[Any]:
+        with self.engine.connect() as connection:
+            return list(connection.execute(text(sql), values).mappings())
+
+    def call(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        with self.app.app_context():
+            return function(*arguments, **options)
+
+    def add_person(self, email: str, balance: int = 100) -> int:
+        def create() -> int:
+            user = accounts.create_user(email, PASSWORD, is_verified=True, credits=balance)
+            return int(user.id)
+
+        return int(self.call(create))
+
+    def videos(self, prompt: str) -> list[Any]:
+        return self.rows("SELECT * FROM videos WHERE prompt = :prompt ORDER BY id", prompt=prompt)
+
+    def wait_for_the_end(self, within_s: float = WITHIN_S) -> None:
+        """Until no video is live any more."""
+
+        def live() -> list[str]:
+            sql = f"SELECT status FROM videos WHERE status NOT IN {ENDED}"
+            return [row["status"] for row in self.rows(sql)]
+
+        wait_until(lambda: not live(), within_s, f"all videos ended; {live()} at first")
+
+    def check(self) -> None:
+        """Nothing lost, nothing doubled, nothing left over; every completed video plays."""
+        assert list(self.call(lambda: list(credits.verify_ledger()))) == []
+        open_states = "('submitting', 'processing', 'ready')"
+        assert self.rows(f"SELECT * FROM attempts WHERE state IN {open_states}") == []
+        for video in self.rows("SELECT * FROM videos"):
+            self._check_video(video)
+        assert self.zombies() == []
+
+    def _check_video(self, video: Any) -> None:
+        sql = "SELECT kind, amount FROM credit_entries WHERE reference = :id ORDER BY id"
+        entries = [(row["kind"], row["amount"]) for row in self.rows(sql, id=video["id"])]
+        spend = ("spend", -video["cost_credits"])
+        folder = self.media / "videos" / video["id"]
+        files = sorted(path.name for path in folder.glob("[!.]*"))
+        if video["status"] != "completed":
+            assert entries == [spend, ("refund", video["cost_credits"])], video["id"]
+            assert files == []
+            return
+        assert entries == [spend], video["id"]
+        if video["deleted_at"]:
+            assert files == []
+            return
+        assert files == ["poster.jpg", "thumbnail.jpg", "video.mp4"]
+        measured = inspect(folder / "video.mp4", find_ffmpeg(os.environ.get("FFMPEG_BIN")))
+        assert measured.size_bytes == video["size_bytes"]
+
+    def zombies(self) -> list[str]:
+        """Dead children that a living part has not reaped."""
+        return [
+            f"{pid} of {parent}"
+            for pid, state, parent in processes()
+            if state == "Z" and any(part.pid == parent and part.is_alive for part in self.parts)
+        ]
+
+    def renderers(self) -> list[int]:
+        """The processes that draw here, ffmpeg too."""
+        found = []
+        for pid, state, _ in processes():
+            with suppress(OSError):
+                words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+                if state != "Z" and str(self.instance / "renders") in words:
+                    found.append(pid)
+        return found
+
+
+def processes() -> Iterator[tuple[int, str, int]]:
+    """Pid, state and parent of every process."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError, IndexError):
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                yield int(entry.name), fields[0], int(fields[1])
+
+
+class Visitor:
+    """A browser without scripts: it signs in, fills in forms as pages give them, presses buttons."""
+
+    def __init__(self, machine: Machine, email: str) -> None:
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{machine.port}", timeout=20)
+        page = self.http.get("/sign-in").text
+        form = {"email": email, "password": PASSWORD, "csrf_token": hidden(page, "csrf_token")}
+        assert self.http.post("/sign-in", data=form).status_code == 303
+
+    def fill_in(self, prompt: str, count: int = 1) -> dict[str, str]:
+        """The studio's form with its price, ready to be sent."""
+        page = self.http.get("/studio").text
+        form = {name: hidden(page, name) for name in ("csrf_token", "token")} | {
+            "type": "glass-fruit",
+            "prompt": prompt,
+            "aspect_ratio": "1:1",
+            "duration": "4",
+            "resolution": "720p",
+            "seed": "",
+            "count": str(count),
+        }
+        priced = self.http.post("/studio/quote", data=form).text
+        return {**form, "price": hidden(priced, "price")}
+
+    def send(self, path: str, form: dict[str, str]) -> int:
+        """The status of the answer; 0 when the server died meanwhile."""
+        try:
+            return self.http.post(path, data=form).status_code
+        except httpx.TransportError:
+            return 0
+
+    def press(self, path: str, **fields: str) -> int:
+        """A button of a page that is open already."""
+        token = hidden(self.http.get("/studio").text, "csrf_token")
+        return self.send(path, {"csrf_token": token, **fields})
+
+    def close(self) -> None:
+        self.http.close()
+
+
+def hidden(page: str, name: str) -> str:
+    """The value of a hidden field."""
+    found = re.search(rf'name="{name}" value="([^"]*)"', page)
+    assert found, f"no field {name} in {page[:2000]}"
+    return found[1]

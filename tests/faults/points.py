@@ -1,0 +1,167 @@
+"""Named moments of the code at which a real process can be killed or stopped, without a line in app/.
+
+`install` wraps the functions around each gap: every commit (before and after it, named after the verb
+that commits: `attempts._claim`), every call of a provider, every file put into the storage, the queue.
+The folder FAULTS_DIR tells a process what to do and hears what it did:
+
+    armed   "KILL 2 submit.after": the second process to get there is ended, its whole group
+    hit     the same, once it was carried out
+    trace   one line a moment: "monotonic-seconds pid moment detail"
+"""
+
+import functools
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+FOLDER = "FAULTS_DIR"
+_turn = threading.Lock()
+
+
+def reach(moment: str, detail: object = "") -> None:
+    """Note that this process got here; die or stop here if the test wants it."""
+    folder = Path(os.environ[FOLDER])
+    line = f"{time.monotonic():.3f} {os.getpid()} {moment} {detail}".rstrip()
+    with (folder / "trace").open("a") as trace:
+        trace.write(f"{line}\n")
+    with _turn:
+        order = _read(folder / "armed").split()
+        if len(order) != 3 or order[2] != moment:
+            return
+        name, count = order[0], int(order[1])
+        if count > 1:
+            (folder / "armed").write_text(f"{name} {count - 1} {moment}")
+            return
+        try:
+            (folder / "armed").rename(folder / "hit")
+        except FileNotFoundError:
+            return  # another process was hit
+        if name == "KILL":
+            os.killpg(0, signal.SIGKILL)
+        os.kill(os.getpid(), signal.Signals[f"SIG{name}"])
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return ""
+
+
+def install(vendors: Any) -> None:
+    """Wrap what this process will call. `vendors` are those of its app, built already."""
+    for provider in vendors.providers.values():
+        for verb in ("submit", "recover", "poll", "cancel", "fetch", "forget"):
+            _around(provider, verb, verb, lambda first: getattr(first, "attempt_id", first))
+    _watch_commits()
+    _watch_storage(vendors.storage)
+    _watch_queue()
+    _watch_steps()
+
+
+def _around(
+    owner: Any, name: str, moment: str, detail: Callable[[Any], object] = lambda first: ""
+) -> None:
+    original = getattr(owner, name)
+
+    @functools.wraps(original)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        said = detail(args[0]) if args else ""
+        reach(f"{moment}.before", said)
+        answer = original(*args, **kwargs)
+        reach(f"{moment}.after", said)
+        return answer
+
+    setattr(owner, name, wrapped)
+
+
+def _watch_commits() -> None:
+    """`commit:services.attempts._claim.before` and `.after`, for every transaction of app/."""
+    from sqlalchemy.engine.default import DefaultDialect
+
+    original = DefaultDialect.do_commit
+
+    def do_commit(self: Any, connection: Any) -> None:
+        verb = _committing_verb()
+        reach(f"commit:{verb}.before")
+        original(self, connection)
+        reach(f"commit:{verb}.after")
+
+    DefaultDialect.do_commit = do_commit  # type: ignore[method-assign]
+
+
+def _committing_verb() -> str:
+    """The nearest function of app/services that is above the commit."""
+    frame = sys._getframe(2)
+    while frame.f_back:
+        module = frame.f_globals.get("__name__", "")
+        if module.startswith("app.services.") and module != "app.services.transactions":
+            return f"{module.removeprefix('app.services.')}.{frame.f_code.co_name}"
+        frame = frame.f_back
+    return "other"
+
+
+def _watch_storage(storage: Any) -> None:
+    """`put:video.mp4.half` is in the middle of the copy; `.before` and `.after` are around it."""
+    from app.media import storage as module
+
+    write_new = module._write_new
+
+    def write_half_first(path: Path, content: Any) -> None:
+        name = path.name.split(".")[1]  # ".video.mp4.<hex>.part"
+        with _half_written(path, content):
+            reach(f"put:{name}.half")
+        write_new(path, content)
+
+    module._write_new = write_half_first
+    _around(module, "_move_into_place", "place")
+    _around(storage, "put", "put", lambda key: key)
+    _around(storage, "delete_all", "delete_all", lambda key: key)
+
+
+@contextmanager
+def _half_written(path: Path, content: Any) -> Iterator[None]:
+    """The first half of `content` under `path`, gone again if nobody dies."""
+    path.write_bytes(content.read(max(1, os.fstat(content.fileno()).st_size // 2)))
+    try:
+        yield
+    finally:
+        content.seek(0)
+        path.unlink()
+
+
+def _watch_queue() -> None:
+    """`enqueue:submit_video.before`, `run:store_video.before`, `later:sweep_videos.before`."""
+    from app.extensions import huey
+
+    def watch(name: str, moment: str) -> None:
+        original = getattr(huey, name)
+
+        def wrapped(task: Any, *args: Any, **kwargs: Any) -> Any:
+            kind = f"later:{task.name}" if name == "enqueue" and task.eta else moment + task.name
+            reach(f"{kind}.before")
+            answer = original(task, *args, **kwargs)
+            reach(f"{kind}.after")
+            return answer
+
+        setattr(huey, name, wrapped)
+
+    watch("enqueue", "enqueue:")
+    watch("execute", "run:")
+
+
+def _watch_steps() -> None:
+    """Steps between which nothing is committed, but files are made."""
+    from app import media
+    from app.services import leases, sweeps
+
+    _around(media, "inspect", "inspect")
+    _around(media, "make_stills", "stills")
+    _around(leases, "free_dead", "free_dead")
+    _around(sweeps, "refresh_due", "sweep")
