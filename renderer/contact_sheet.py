@@ -23,7 +23,7 @@ SAMPLES = (
     ("teal and violet", "kinetic-sand", 5.3, "KINETIC SAND"),
     ("pink and white", "soap-layers", 5.3, "SOAP"),
     ("a clear block", "ice-cut", 4.6, "ICE"),
-    ("a blue planet", "planet-cut", 5.0, "PLANET"),
+    ("a blue planet", "planet-cut", 5.25, "PLANET"),
     ("blue and violet", "keyboard", 3.0, "KEYBOARD"),
     ("on a pancake", "honey-drip", 4.5, "HONEY"),
     ("teal and pink", "slime", 4.5, "SLIME"),

@@ -23,6 +23,8 @@ from tests.cast import PASSWORD, Browser, Person
 from tests.databases import Postgres, postgres_server, redis_server
 from tests.fakes import FakeProvider
 
+pytest_plugins = ["tests.media.fixtures"]
+
 Call = Callable[..., Any]
 Rows = Callable[..., list[RowMapping]]
 

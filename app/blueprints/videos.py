@@ -1,5 +1,6 @@
 """Videos: ask for them, watch them being made, play, name, keep or delete them."""
 
+import re
 from typing import Any
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
@@ -15,6 +16,9 @@ from app.htmx import is_fragment_request
 from app.services import cards, requests, videos
 from app.services.videos import Filters
 from app.tasks.videos import ring
+
+TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
+PRICE = re.compile(r"[0-9]{1,9}")
 
 bp = Blueprint("videos", __name__, url_prefix="/videos")
 
@@ -65,9 +69,9 @@ def create() -> ResponseReturnValue:
 def _request(form: Any) -> list[str]:
     wanted = requests.parse(form)
     token, price = form.get("token", ""), form.get("price", "")
-    if not 1 <= len(token) <= 64 or not price.isascii() or not price.isdigit():
+    if not TOKEN.fullmatch(token) or not PRICE.fullmatch(price):
         raise UserError(_l("This form was incomplete. Nothing was charged; press again."))
-    return videos.request_video(current_user.id, wanted, token=token, price_credits=int(price[:9]))
+    return videos.request_video(current_user.id, wanted, token=token, price_credits=int(price))
 
 
 def _form_again(error: UserError) -> Response:

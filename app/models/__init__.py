@@ -1,6 +1,6 @@
 """The tables. Questions about rows live here; every change of state lives in services/."""
 
-from app.models.base import new_id, now
+from app.models.base import is_id, new_id, now
 from app.models.credit import CreditAccount, CreditEntry
 from app.models.operation import Alert, Tick
 from app.models.user import Identity, Mail, Secret, Session, User
@@ -21,6 +21,7 @@ __all__ = [
     "Tick",
     "User",
     "Video",
+    "is_id",
     "new_id",
     "now",
 ]

@@ -1,6 +1,7 @@
 """Column types and ids that every table uses."""
 
 import os
+import re
 import threading
 import time
 import uuid
@@ -57,3 +58,11 @@ def new_id() -> str:
     random = int.from_bytes(os.urandom(8), "big") & (1 << 62) - 1
     value = milliseconds << 80 | 0x7 << 76 | sequence << 64 | 0b10 << 62 | random
     return str(uuid.UUID(int=value))
+
+
+def is_id(text: str) -> bool:
+    """Whether `text` has the shape of one of our ids; anything else is not worth a question."""
+    return bool(_ID.fullmatch(text))
+
+
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

@@ -65,7 +65,7 @@ class Identity(db.Model):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     welcome_due_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     welcome_user_id: Mapped[int | None]
-    first_video_id: Mapped[str | None] = mapped_column(String(36))
+    first_video_id: Mapped[str | None] = mapped_column(String(36), index=True)
 
 
 class Secret(db.Model):

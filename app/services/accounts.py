@@ -226,6 +226,7 @@ def _mark_verified(
         .where(
             User.id == user_id,
             User.email == email,
+            User.email_verified_at.is_(None),
             func.coalesce(User.pending_password_hash, "") == (pending_password_hash or ""),
         )
         .values(**values)

@@ -143,7 +143,13 @@ def give_back(video_id: str, lease: Lease, state: str, code: str, text: str) -> 
         closed = connection.execute(
             update(Attempt)
             .where(*lease.held, Attempt.state.in_(endings.OPEN_ATTEMPT))
-            .values(state=state, error_code=code, error_text=text[:300], ended_at=now(), **FREE)
+            .values(
+                state=state,
+                error_code=code[: endings.CODE_CHARS],
+                error_text=endings.plain(text),
+                ended_at=now(),
+                **FREE,
+            )
         )
         if closed.rowcount != 1:
             return False

@@ -32,6 +32,7 @@ _OTHER = _l("The renderer stopped before the video was done.")
 OUR_FAULT = ("disk_full", "unwritable", "no_ffmpeg", "timed_out", "orphaned")
 """What an operator has to mend: it raises an alert."""
 
+CODE_CHARS, TEXT_CHARS = 40, 300
 OPEN_ATTEMPT = ("submitting", "processing", "ready")
 
 
@@ -68,7 +69,12 @@ def cancel(
     return _end(video_id, "cancelled", where, code="cancelled", text="", lease=lease)
 
 
-class _TooLate(Exception):
+def plain(text: str) -> str:
+    """A vendor's words as a column takes them: no NUL (PostgreSQL), and not too long."""
+    return text.replace("\x00", "")[:TEXT_CHARS]
+
+
+class TooLate(Exception):
     """Someone else moved the row first: roll back, nothing happened."""
 
 
@@ -98,7 +104,7 @@ def _end(
                 .where(Identity.first_video_id == video_id)
                 .values(first_video_id=None)
             )
-    except _TooLate:
+    except TooLate:
         return False
     return True
 
@@ -110,10 +116,16 @@ def _close_attempt(
     closed = connection.execute(
         update(Attempt)
         .where(*mine, Attempt.state.in_(OPEN_ATTEMPT))
-        .values(state=state, error_code=code, error_text=text[:300], ended_at=now(), **FREE)
+        .values(
+            state=state,
+            error_code=code[:CODE_CHARS],
+            error_text=plain(text),
+            ended_at=now(),
+            **FREE,
+        )
     )
     if lease and closed.rowcount != 1:
-        raise _TooLate
+        raise TooLate
 
 
 def _close_video(
@@ -128,7 +140,7 @@ def _close_video(
         .where(Video.id == video_id, *where)
         .values(
             status=status,
-            error_code=code,
+            error_code=code[:CODE_CHARS],
             error_text=REASONS.get(code, _OTHER),
             refunded_credits=Video.cost_credits,
             completed_at=now(),
@@ -139,5 +151,5 @@ def _close_video(
         .returning(Video.user_id, Video.cost_credits)
     ).first()
     if row is None:
-        raise _TooLate
+        raise TooLate
     return row.user_id, row.cost_credits

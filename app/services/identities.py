@@ -59,6 +59,7 @@ def mark_welcomed(connection: Connection, key: str, user_id: int) -> bool:
 
 def welcome(connection: Connection, key: str, user_id: int) -> Welcome:
     """Give an account its welcome credits, in the caller's money transaction, once an identity."""
+    credits.lock(connection, user_id)  # account before identity, everywhere: no deadlock
     remember(connection, key)
     if not mark_welcomed(connection, key, user_id):
         return "before"
@@ -80,14 +81,17 @@ def grant_due_welcomes() -> int:
 
 
 def _grant_due(key: str) -> bool:
+    user_id = db.session.scalar(select(Identity.welcome_user_id).where(Identity.key == key))
+    if user_id is None:
+        return False
     with money_transaction() as connection:
-        user_id = connection.scalar(
+        credits.lock(connection, user_id)  # account before identity
+        due = connection.execute(
             update(Identity)
             .where(Identity.key == key, Identity.welcome_due_at <= now())
             .values(welcome_due_at=None)
-            .returning(Identity.welcome_user_id)
         )
-        return user_id is not None and _grant_within_cap(connection, key, user_id)
+        return due.rowcount == 1 and _grant_within_cap(connection, key, user_id)
 
 
 def _grant_within_cap(connection: Connection, key: str, user_id: int) -> bool:

@@ -93,6 +93,11 @@ def clean_text(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n").strip()
 
 
+def is_text(text: str) -> bool:
+    """Whether every database can store it: no NUL, no half of a surrogate pair."""
+    return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def title_from(prompt: str) -> str:
     """The prompt's first line, cut at a word where it is too long."""
     line = prompt.split("\n", 1)[0].strip()
@@ -110,8 +115,8 @@ def _type(value: str) -> str:
 
 def _prompt(value: str) -> str:
     prompt = clean_text(value)
-    if "\x00" in prompt:
-        raise UserError(_l("The prompt holds a character that is not text (NUL). Remove it."))
+    if not is_text(prompt):
+        raise UserError(_l("The prompt holds a character that is not text. Remove it."))
     if not prompt:
         raise UserError(_l("Write what should be seen and heard."))
     if len(prompt) > limits.PROMPT_MAX_CHARS:

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from app import media
 from app.extensions import db
@@ -103,32 +103,32 @@ def _complete(
     A deleted video completes without files, and only that way.
     """
     deleted = Video.deleted_at.is_not(None) if is_deleted else Video.deleted_at.is_(None)
-    with money_transaction() as connection:
-        completed = connection.execute(
-            update(Video)
-            .where(
-                Video.id == video_id,
-                Video.status == "storing",
-                ~Video.cancel_requested,
-                deleted,
-                Video.id.in_(_leased(lease)),
+    try:
+        with money_transaction() as connection:  # attempt before video, everywhere: no deadlock
+            closed = connection.execute(
+                update(Attempt)
+                .where(*lease.held, Attempt.state == "ready")
+                .values(state="done", ended_at=now(), **FREE)
             )
-            .values(
-                status="completed",
-                progress=100,
-                completed_at=now(),
-                eta_low_s=None,
-                eta_high_s=None,
-                **values,
+            completed = connection.execute(
+                update(Video)
+                .where(
+                    Video.id == video_id,
+                    Video.status == "storing",
+                    ~Video.cancel_requested,
+                    deleted,
+                )
+                .values(
+                    status="completed",
+                    progress=100,
+                    completed_at=now(),
+                    eta_low_s=None,
+                    eta_high_s=None,
+                    **values,
+                )
             )
-        )
-        if completed.rowcount != 1:
-            return False
-        connection.execute(
-            update(Attempt).where(*lease.held).values(state="done", ended_at=now(), **FREE)
-        )
+            if (closed.rowcount, completed.rowcount) != (1, 1):
+                raise endings.TooLate
+    except endings.TooLate:
+        return False
     return True
-
-
-def _leased(lease: Lease):  # type: ignore[no-untyped-def]
-    return select(Attempt.video_id).where(*lease.held, Attempt.state == "ready")

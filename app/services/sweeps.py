@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import exists, func, select, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError
 
 from app import limits
 from app.extensions import db
@@ -54,7 +54,7 @@ def _carefully(step: Callable[[Any], None], what: Any) -> None:
     """One attempt that breaks the code must not stop the others: its lease runs out, and again."""
     try:
         step(what)
-    except SQLAlchemyError:
+    except OperationalError:  # the database is away: nothing else would work either
         raise
     except Exception:
         log.exception("the sweep could not deal with %s", what)

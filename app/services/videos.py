@@ -10,10 +10,10 @@ from datetime import timedelta
 from sqlalchemy import Connection, bindparam, insert, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from app import limits
+from app import catalogue, limits
 from app.errors import NotFound, TooMany, UserError, _l
 from app.extensions import db
-from app.models import LIVE, FormToken, Identity, User, Video, new_id, now
+from app.models import LIVE, FormToken, Identity, User, Video, is_id, new_id, now
 from app.services import credits, endings, pricing, requests, vendors
 from app.services.requests import VideoRequest
 from app.services.transactions import Statement, money_transaction
@@ -217,11 +217,13 @@ def _claim_first_video(
 
 def get_owned(user_id: int, video_id: str) -> Video:
     """The user's video. Raises NotFound when it is not there, deleted, or another's."""
-    video: Video | None = db.session.scalar(
-        select(Video).where(
-            Video.id == video_id, Video.user_id == user_id, Video.deleted_at.is_(None)
+    video: Video | None = None
+    if is_id(video_id):
+        video = db.session.scalar(
+            select(Video).where(
+                Video.id == video_id, Video.user_id == user_id, Video.deleted_at.is_(None)
+            )
         )
-    )
     if video is None:
         raise NotFound(_l("That video is not here."))
     return video
@@ -231,7 +233,7 @@ def rename(user_id: int, video_id: str, title: str) -> Video:
     """Give the video another title of 1 to 100 characters."""
     get_owned(user_id, video_id)
     title = " ".join(requests.clean_text(title).split())
-    if not title or "\x00" in title or len(title) > limits.TITLE_MAX_CHARS:
+    if not title or not requests.is_text(title) or len(title) > limits.TITLE_MAX_CHARS:
         raise UserError(
             _l("A title has 1 to %(most)d characters."), field="title", most=limits.TITLE_MAX_CHARS
         )
@@ -341,13 +343,13 @@ def library(
     Keyset paging: ids sort by time, so any depth costs the same.
     """
     query = select(Video).where(Video.user_id == user_id, Video.deleted_at.is_(None))
-    if before:
+    if is_id(before):
         query = query.where(Video.id < before)
     if filters.q:
-        wanted = filters.q.replace("\x00", "")[: limits.SEARCH_MAX_CHARS]
+        wanted = "".join(filter(requests.is_text, filters.q))[: limits.SEARCH_MAX_CHARS]
         text = Video.title.icontains(wanted, autoescape=True)
         query = query.where(text | Video.prompt.icontains(wanted, autoescape=True))
-    if filters.type:
+    if catalogue.find_type(filters.type):
         query = query.where(Video.type == filters.type)
     if filters.state in _STATES:
         query = query.where(Video.status.in_(_STATES[filters.state]))

@@ -71,6 +71,9 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("identities", schema=None) as batch_op:
         batch_op.create_index(
+            batch_op.f("ix_identities_first_video_id"), ["first_video_id"], unique=False
+        )
+        batch_op.create_index(
             batch_op.f("ix_identities_welcome_due_at"), ["welcome_due_at"], unique=False
         )
 
@@ -264,6 +267,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_attempts_video_id"), ["video_id"], unique=False)
 
 
+
 def downgrade() -> None:
     with op.batch_alter_table("attempts", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_attempts_video_id"))
@@ -304,6 +308,7 @@ def downgrade() -> None:
     op.drop_table("mails")
     with op.batch_alter_table("identities", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_identities_welcome_due_at"))
+        batch_op.drop_index(batch_op.f("ix_identities_first_video_id"))
 
     op.drop_table("identities")
     with op.batch_alter_table("credit_entries", schema=None) as batch_op:

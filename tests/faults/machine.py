@@ -75,6 +75,7 @@ class Machine:
             is_reader=True, isolation_level="AUTOCOMMIT"
         )
         self.parts: list[Part] = []
+        self.visitors: list[Visitor] = []
         self.env = {
             **os.environ,
             "APP_ENV": "development",
@@ -147,6 +148,8 @@ class Machine:
         return [words for line in lines if (words := line.split(" ", 3))[2] == moment]
 
     def close(self) -> None:
+        for visitor in self.visitors:
+            visitor.http.close()
         for part in self.parts:
             part.kill()
         self.engine.dispose()
@@ -168,6 +171,12 @@ class Machine:
             return int(user.id)
 
         return int(self.call(create))
+
+    def visit(self, email: str) -> "Visitor":
+        """A new person with a browser, signed in."""
+        self.add_person(email)
+        self.visitors.append(Visitor(f"http://127.0.0.1:{self.port}", email))
+        return self.visitors[-1]
 
     def videos(self, prompt: str) -> list[Any]:
         return self.rows("SELECT * FROM videos WHERE prompt = :prompt ORDER BY id", prompt=prompt)
@@ -239,8 +248,8 @@ def processes() -> Iterator[tuple[int, str, int]]:
 class Visitor:
     """A browser without scripts: it signs in, fills in forms as pages give them, presses buttons."""
 
-    def __init__(self, machine: Machine, email: str) -> None:
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{machine.port}", timeout=20)
+    def __init__(self, address: str, email: str) -> None:
+        self.http = httpx.Client(base_url=address, timeout=20)
         page = self.http.get("/sign-in").text
         form = {"email": email, "password": PASSWORD, "csrf_token": hidden(page, "csrf_token")}
         assert self.http.post("/sign-in", data=form).status_code == 303
@@ -271,9 +280,6 @@ class Visitor:
         """A button of a page that is open already."""
         token = hidden(self.http.get("/studio").text, "csrf_token")
         return self.send(path, {"csrf_token": token, **fields})
-
-    def close(self) -> None:
-        self.http.close()
 
 
 def hidden(page: str, name: str) -> str:

@@ -108,7 +108,7 @@ def _committing_verb() -> str:
 
 
 def _watch_storage(storage: Any) -> None:
-    """`put:video.mp4.half` is in the middle of the copy; `.before` and `.after` are around it."""
+    """`put:video.half` is in the middle of the copy; `.before` and `.after` are around it."""
     from app.media import storage as module
 
     write_new = module._write_new

@@ -18,14 +18,15 @@ NewApp = Callable[[], Flask]
 
 @pytest.fixture
 def new_app(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NewApp]:
-    """`new_app()`: an app on a migrated, empty database of its own; the last one is closed."""
+    """`new_app()`: an app on a migrated, empty database of its own; the one before is closed."""
     numbers, open_apps = count(), []
     server = request.getfixturevalue("postgres") if database == "postgresql" else None
     template = request.getfixturevalue(f"{'postgres' if server else 'sqlite'}_template")
 
     def drop() -> None:
-        for app, url in open_apps:
+        for app, url, folder in open_apps:
             close(app)
+            shutil.rmtree(folder)
             if server:
                 server.drop(url)
         open_apps.clear()
@@ -42,7 +43,7 @@ def new_app(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> It
         app = create_app(settings(url, folder))
         app.testing = True
         app.extensions["vendors"].providers = {"local": FakeProvider(folder)}
-        open_apps.append((app, url))
+        open_apps.append((app, url, folder))
         return app
 
     yield new

@@ -236,3 +236,19 @@ def test_capabilities(local):
     assert offered.aspect_ratios == ("16:9", "9:16", "1:1")
     assert offered.resolutions == ("720p", "1080p")
     assert offered.price_cents == 0
+
+
+@pytest.mark.parametrize(
+    ("written", "percent"),
+    [
+        (b"", None),
+        (b'{"event": "progress", "percent": 4.2}\n', 4.2),
+        (b'{"event": "progress", "percent": 4.2}\n{"event": "prog', 4.2),
+        (b'{"event": "progress", "percent": 4.2}\n\xff\xfe[1]\n7\n', 4.2),
+        (b"x" * 9000 + b'\n{"event": "progress", "percent": 5}\n', 5),
+    ],
+)
+def test_the_newest_whole_event_counts(tmp_path, written, percent):
+    (tmp_path / "events.jsonl").write_bytes(written)
+    event = render_folder.last_event(tmp_path)
+    assert (event or {}).get("percent") == percent
