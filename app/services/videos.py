@@ -246,12 +246,12 @@ def set_favourite(user_id: int, video_id: str, is_favourite: bool) -> Video:
 
 
 def _set(user_id: int, video_id: str, **values: object) -> Video:
-    db.session.execute(
-        update(Video)
-        .where(Video.id == video_id, Video.user_id == user_id, Video.deleted_at.is_(None))
-        .values(**values)
-    )
-    db.session.commit()
+    with money_transaction() as connection:
+        connection.execute(
+            update(Video)
+            .where(Video.id == video_id, Video.user_id == user_id, Video.deleted_at.is_(None))
+            .values(**values)
+        )
     return get_owned(user_id, video_id)
 
 
@@ -295,20 +295,20 @@ def delete(user_id: int, video_id: str) -> None:
     keeps its charge or refund.
     """
     _ask_to_stop(get_owned(user_id, video_id))
-    db.session.execute(
-        update(Video)
-        .where(Video.id == video_id, Video.deleted_at.is_(None))
-        .values(
-            deleted_at=now(),
-            title="",
-            prompt="",
-            file_key=None,
-            poster_key=None,
-            thumbnail_key=None,
-            peaks=None,
+    with money_transaction() as connection:
+        connection.execute(
+            update(Video)
+            .where(Video.id == video_id, Video.deleted_at.is_(None))
+            .values(
+                deleted_at=now(),
+                title="",
+                prompt="",
+                file_key=None,
+                poster_key=None,
+                thumbnail_key=None,
+                peaks=None,
+            )
         )
-    )
-    db.session.commit()
     vendors.current().storage.delete_all(endings.folder(video_id))
 
 

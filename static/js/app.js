@@ -187,6 +187,6 @@ document.addEventListener("htmx:after:swap", (event) => {
   announce(false);
   // The page of a video shows its card while it is made: when that is over, it becomes the player's page.
   if ($("[data-reload-when-done] > .card[data-status=completed]")) location.reload();
-  // A form that came back with a message: go to the first marked field.
-  if (event.detail.ctx?.response?.status === 422) $("[aria-invalid=true]")?.focus();
+  // A form that came back with a message: go to the first marked field, or to the message.
+  if ([402, 422, 429].includes(event.detail.ctx?.response?.status)) ($("[aria-invalid=true]") ?? $("#composer-error"))?.focus();
 });

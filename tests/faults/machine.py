@@ -217,6 +217,14 @@ class Machine:
         measured = inspect(folder / "video.mp4", find_ffmpeg(os.environ.get("FFMPEG_BIN")))
         assert measured.size_bytes == video["size_bytes"]
 
+    def describe(self) -> str:
+        """What the tables and the trace say, for a failing test."""
+        sql = "SELECT id, status, error_code, cancel_requested, prompt FROM videos ORDER BY id"
+        lines = [str(dict(row)) for row in self.rows(sql)[-3:]]
+        sql = "SELECT video_id, number, state, error_code, lease_until FROM attempts ORDER BY id"
+        lines += [str(dict(row)) for row in self.rows(sql)[-5:]]
+        return "\n".join([*lines, *(self.faults / "trace").read_text().splitlines()[-40:]])
+
     def zombies(self) -> list[str]:
         """Dead children that a living part has not reaped."""
         return [

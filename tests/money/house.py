@@ -66,6 +66,10 @@ class Form:
     token: str
     ids: tuple[str, ...]
 
+    def id_at(self, place: int) -> str:
+        """One of its videos."""
+        return self.ids[place % len(self.ids)]
+
 
 @dataclass
 class House:
@@ -76,6 +80,7 @@ class House:
     balances: dict[str, int] = field(default_factory=dict)
     bought: dict[str, Bought] = field(default_factory=dict)
     without_video: dict[str, tuple[str, int]] = field(default_factory=dict)
+    given_back: set[str] = field(default_factory=set)  # references of those
     unused_tokens: list[str] = field(default_factory=list)
     surprises: list[str] = field(default_factory=list)
     numbers: Any = field(default_factory=count)
@@ -138,6 +143,10 @@ class House:
             )
             if is_reason
         }
+
+    def is_open(self, video_id: str) -> bool:
+        """Whether the video can still end."""
+        return bool(MOVES[self.bought[video_id].status])
 
     # What people do ------------------------------------------------------------------------------
 

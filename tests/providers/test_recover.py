@@ -1,7 +1,5 @@
 """kill -9 of a worker at every point of a submission: what another one then finds."""
 
-import time
-
 import pytest
 
 from app.providers import render_folder
@@ -9,6 +7,7 @@ from renderer import manners
 from tests.providers.conftest import LONG, SHORT, family
 from tests.waiting import wait_until
 
+GONE_S = 5  # takes half a second; more where other tests keep the processors from a nice child
 DIE = "lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)"
 POINTS = {
     "before the folder": f"module.folders.claim = {DIE}; Path.mkdir = {DIE}",
@@ -45,9 +44,7 @@ def test_a_killed_worker_takes_its_renderer_along(local, renders, worker, drawin
     processes = family(renders / handle)
     assert len(processes) == 2
     first.kill()
-    killed_at = time.monotonic()
-    wait_until(lambda: not any(map(manners.start_mark, processes)), 5)
-    assert time.monotonic() - killed_at < 2
+    wait_until(lambda: not any(map(manners.start_mark, processes)), GONE_S)
     wait_until(lambda: local.poll(handle).state == "lost")
     assert local.recover(handle) is None
     assert not list((renders / handle).glob("clip*"))
@@ -61,7 +58,7 @@ def test_recovering_does_not_wait_for_the_orphan(local, renders, worker, drawing
     first.kill()
     assert local.recover(handle) is None
     assert not render_folder.is_running(renders / handle)
-    wait_until(lambda: not any(map(manners.start_mark, processes)), 5)
+    wait_until(lambda: not any(map(manners.start_mark, processes)), GONE_S)
 
 
 def test_what_was_finished_is_found_again(local, worker, ended):

@@ -48,7 +48,7 @@ def heard():
     return {name: sound(name, seed=1) for name in SCENES}
 
 
-@pytest.mark.parametrize(("one", "other"), itertools.combinations(SCENES, 2))
+@pytest.mark.parametrize(("one", "other"), list(itertools.combinations(SCENES, 2)))
 def test_any_two_scenes_differ(one, other, seen, heard):
     assert np.abs(seen[one] - seen[other]).mean() > DIFFERENT_PICTURE
     assert np.abs(heard[one] - heard[other]).mean() > DIFFERENT_SOUND_DB

@@ -18,6 +18,7 @@ from renderer.clip import SOURCE_TYPE, Progress
 from renderer.encode import find_ffmpeg
 from tests.waiting import wait_until
 
+GONE_S = 5  # takes half a second; more where other tests keep the processors from a nice child
 ROOT = Path(__file__).parents[2]
 
 
@@ -152,9 +153,7 @@ def test_the_renderer_and_its_ffmpeg_die_with_a_killed_parent(tmp_path):
         assert mark == manners.start_mark(int(pid))
         assert os.getpriority(os.PRIO_PROCESS, family[1]) == min(os.nice(0) + 5, 19)
         parent.kill()
-        killed_at = time.monotonic()
-        wait_until(lambda: not any(map(manners.start_mark, family)), 5)
-        assert time.monotonic() - killed_at < 2
+        wait_until(lambda: not any(map(manners.start_mark, family)), GONE_S)
         assert {path.name for path in tmp_path.iterdir()} == {"pid", "request.json"}
 
 

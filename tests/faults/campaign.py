@@ -1,0 +1,145 @@
+"""A seeded campaign of kills: a person uses the site, a process dies at a named moment, work goes on.
+
+A lane is one machine that goes through moments one after the other; lanes run side by side.
+"""
+
+import random
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from tests.faults.machine import WITHIN_S, Machine, Part, Visitor
+from tests.waiting import wait_until
+
+TO_THE_MOMENT_S = 45.0
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where whoever gets there (for the `count`-th time) is killed, and in which story.
+
+    `does`: what the person does: make, cancel, delete (while it is made), cancel queued, delete done.
+    `prompt`: what the fast provider is to do (see fast). `ends`: how the video ends all the same.
+    `then`: where the next workers die, each while it picks up the pieces.
+    """
+
+    where: str
+    does: str = "make"
+    prompt: str = "glass"
+    ends: str = "completed"
+    count: int = 1
+    then: tuple[str, ...] = ()
+
+
+@dataclass
+class Lane:
+    """One machine, its web and its worker, and how long each moment took to recover from."""
+
+    machine: Machine
+    dice: random.Random
+    web: Part
+    worker: Part
+    recovered_s: list[tuple[str, float]]
+
+    def go_through(self, moment: Moment, number: int) -> None:
+        """One story with its kill, to its end."""
+        visitor = self.machine.visit(f"person-{number}@example.org")
+        prompt = f"{moment.prompt} {number}"
+        form = self._before(moment, visitor, prompt)
+        self.machine.arm(moment.where, count=moment.count)
+        self._act(moment, visitor, prompt, form)
+        wait_until(self._someone_died, TO_THE_MOMENT_S, f"somebody gets to {moment.where}")
+        web_died = not self.web.is_alive
+        if self.dice.random() < 1 / 3:  # both at once
+            self.web.kill()
+            self.worker.kill()
+        restarted_at = self._restart(moment.then)
+        if web_died or moment.does == "cancel":  # who saw an error, or sees no end, tries again
+            self._act(moment, visitor, prompt, form)
+        self.machine.wait_for_the_end(WITHIN_S - (time.monotonic() - restarted_at))
+        self.recovered_s.append((moment.where, time.monotonic() - restarted_at))
+        videos = self.machine.videos("" if moment.does.startswith("delete") else prompt)
+        assert {video["status"] for video in videos} == {moment.ends}
+        assert moment.does.startswith("delete") or len(videos) == 1
+        wait_until(lambda: not self.machine.renderers(), 10, "every renderer has ended")
+        self.machine.check()
+
+    def _before(self, moment: Moment, visitor: Visitor, prompt: str) -> dict[str, str]:
+        """What happens before the moment is armed. Returns the form that is to be sent."""
+        form = visitor.fill_in(prompt)
+        closed = self.machine.instance / "renders" / "closed"
+        if moment.does == "cancel queued":
+            closed.touch()
+        if moment.does in ("delete done", "cancel queued", "cancel", "delete"):
+            assert visitor.send("/videos", form) == 303
+        if moment.does in ("cancel", "delete"):
+            wait_until(lambda: self._status(prompt) == "processing", 30, "it is being made")
+        if moment.does == "delete done":
+            wait_until(lambda: self._status(prompt) == "completed", 30, "it is done")
+        return form
+
+    def _act(self, moment: Moment, visitor: Visitor, prompt: str, form: dict[str, str]) -> None:
+        """What leads to the moment, and what a person repeats when it came to nothing."""
+        if moment.does == "make":
+            visitor.send("/videos", form)
+        elif found := self.machine.videos(prompt):
+            path = f"/videos/{found[0]['id']}"
+            if moment.does.startswith("delete"):
+                visitor.press(path, _method="DELETE")
+            elif found[0]["status"] not in ("cancelled", "completed"):
+                visitor.press(f"{path}/cancellation")
+        (self.machine.instance / "renders" / "closed").unlink(missing_ok=True)
+
+    def _status(self, prompt: str) -> str:
+        return str(self.machine.videos(prompt)[0]["status"])
+
+    def _someone_died(self) -> bool:
+        return self.machine.is_hit and not (self.web.is_alive and self.worker.is_alive)
+
+    def _restart(self, then: Sequence[str]) -> float:
+        """Start anew what died; the moments of `then` kill one worker each. Returns when."""
+        for where in then:
+            self.worker.kill()
+            self.machine.arm(where)
+            self.worker = self.machine.start_worker(wait=False)
+            wait_until(lambda: not self.worker.is_alive, TO_THE_MOMENT_S, f"a worker at {where}")
+            assert self.machine.is_hit, self.worker.log.read_text()
+        restarted_at = time.monotonic()
+        if not self.worker.is_alive:
+            self.worker = self.machine.start_worker(wait=False)
+        if not self.web.is_alive:
+            self.web = self.machine.start_web()
+        return restarted_at
+
+
+def run(machines: Sequence[Machine], moments: Sequence[Moment], seed: int) -> dict[str, float]:
+    """Go through all moments, in an order and with company that `seed` decides.
+
+    Returns how many seconds after its restart each was over. Fails with all that went wrong.
+    """
+    dice = random.Random(seed)
+    shuffled = dice.sample(list(moments), len(moments))
+    recovered_s: list[tuple[str, float]] = []
+
+    def go(number: int) -> list[str]:
+        machine = machines[number]
+        lane = Lane(
+            machine,
+            random.Random(seed + number),
+            machine.start_web(),
+            machine.start_worker(),
+            recovered_s,
+        )
+        for index, moment in enumerate(shuffled[number :: len(machines)]):
+            try:
+                lane.go_through(moment, index)
+            except Exception as error:  # noqa: BLE001  told below, with what the others found
+                log = lane.worker.log.read_text()[-3000:]
+                return [f"seed {seed}, {moment}: {error!r}\n{machine.describe()}\n{log}"]
+        return []
+
+    with ThreadPoolExecutor(len(machines)) as pool:
+        problems = [text for found in pool.map(go, range(len(machines))) for text in found]
+    assert not problems, "\n\n".join(problems)
+    return dict(recovered_s)
