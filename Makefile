@@ -100,7 +100,7 @@ services:
 	@$(BIN)/pybabel --quiet compile -i $< -o $@
 
 $(KERNELS): $(wildcard renderer/*.py renderer/*/*.py) requirements/runtime.txt | packages
-	@echo "Compiling the renderer, once; this takes about a minute ..."
+	@echo "Compiling the renderer, once; this takes about a minute (progress: $@.log) ..."
 	@umask 077; mkdir -p $(NUMBA_CACHE_DIR)
-	@$(BIN)/python -m renderer --warm >$@.log || { cat $@.log >&2; exit 1; }
+	@exec $(BIN)/python -m renderer --warm >$@.log
 	@mv $@.log $@

@@ -23,7 +23,7 @@ from tests.cast import PASSWORD, Browser, Person
 from tests.databases import Postgres, postgres_server, redis_server
 from tests.fakes import FakeProvider
 
-pytest_plugins = ["tests.media.fixtures"]
+pytest_plugins = ["tests.media.fixtures", "tests.faults.making"]
 
 Call = Callable[..., Any]
 Rows = Callable[..., list[RowMapping]]

@@ -204,7 +204,9 @@ def tidy() -> None:
         if provider is not None and provider.capabilities.kind == "local":
             provider.forget(attempt.remote_id or attempt.id)
     storage = vendors.current().storage
-    for video_id in db.session.scalars(select(Video.id).where(Video.deleted_at > day_ago)):
+    is_unpaid = Video.status.in_(("failed", "cancelled")) & (Video.completed_at > day_ago)
+    unwanted = select(Video.id).where((Video.deleted_at > day_ago) | is_unpaid)
+    for video_id in db.session.scalars(unwanted).all():
         storage.delete_all(endings.folder(video_id))
 
 

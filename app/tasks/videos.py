@@ -74,11 +74,11 @@ def ring(video_ids: list[str]) -> None:
         log.exception("the queue takes no doorbells; the next sweep finds the videos")
 
 
-@huey.periodic_task(crontab(minute="0"))
+@huey.periodic_task(crontab(minute="*"))
 @in_app_context
 def tidy() -> None:
-    """Each hour: what processes that died left on the disks."""
-    if ticks.claim("tidy", HOUR_S - 600):
+    """Once an hour, whenever a worker is up: what processes that died left on the disks."""
+    if ticks.claim("tidy", HOUR_S):
         vendors.current().storage.sweep_partials(HOUR_S)
         attempts.tidy()
 

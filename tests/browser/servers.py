@@ -205,5 +205,5 @@ class Site:
         row = dict(self.rows(f"SELECT {names} FROM videos WHERE id = :id", id=video_id)[0])
         for name in ("created_at", "started_at", "rendered_at", "completed_at"):
             row[name] = now()
-        row["deleted_at"] = None
-        return self.add_video(user_id, **{**row, "id": new_id(), "user_id": user_id, **values})
+        del row["user_id"], row["deleted_at"]
+        return self.add_video(user_id, **{**row, "id": new_id(), **values})

@@ -2,7 +2,7 @@
 
 import re
 
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, Page, expect
 
 from app.models import new_id
 from tests.browser.conftest import Visit
@@ -61,7 +61,7 @@ def test_a_favourite_is_one_press_and_stays(still: Site, visit: Visit, finished:
     expect(heart_of(page)).to_have_attribute("aria-pressed", "false")
 
 
-def heart_of(page):  # type: ignore[no-untyped-def]
+def heart_of(page: Page) -> Locator:
     return page.get_by_role("button", name="Favourite")
 
 
@@ -143,7 +143,7 @@ def test_another_like_it_brings_every_setting_back(
         assert page.locator(f"input[name={name}]:checked").input_value() == value
     chosen = page.locator(".types label:has(:checked)")
     expect(chosen).to_be_in_viewport()
-    expect(page.locator(".bill li").last).to_have_text("total: 10")
+    expect(page.locator(".bill li").last).to_have_text("total: 11")
 
 
 def test_the_library_is_searched_filtered_and_gone_back_in(

@@ -85,7 +85,7 @@ def test_a_film_plays_on_over_polls_and_polls_end_with_the_card(
     node = film.element_handle()
     node.evaluate(
         """film => { window.stops = [];
-        for (const name of ["pause", "emptied", "error", "waiting"])
+        for (const name of ["pause", "emptied", "error"])
           film.addEventListener(name, () => window.stops.push(name)); }"""
     )
     seen = [node.evaluate(PLAYBACK)]

@@ -1,9 +1,10 @@
-"""A seeded campaign of kills: a person uses the site, a process dies at a named moment, work goes on.
+"""A seeded campaign of kills: a person uses the site, a process dies, work goes on.
 
 A lane is one machine that goes through moments one after the other; lanes run side by side.
 """
 
 import random
+import signal
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,8 +20,9 @@ TO_THE_MOMENT_S = 45.0
 class Moment:
     """Where whoever gets there (for the `count`-th time) is killed, and in which story.
 
-    `does`: what the person does: make, cancel, delete (while it is made), cancel queued, delete done.
-    `prompt`: what the fast provider is to do (see fast). `ends`: how the video ends all the same.
+    `does`: what the person does: make; cancel or delete (while it is made); cancel queued; cancel
+    storing; tire (cancel after the restart). `prompt`: what the fast provider is to do (see fast).
+    `ends`: how the video ends all the same.
     `then`: where the next workers die, each while it picks up the pieces.
     """
 
@@ -41,29 +43,40 @@ class Lane:
     web: Part
     worker: Part
     recovered_s: list[tuple[str, float]]
+    visitor: Visitor | None = None
+    asked: int = 0
 
     def go_through(self, moment: Moment, number: int) -> None:
         """One story with its kill, to its end."""
-        visitor = self.machine.visit(f"person-{number}@example.org")
-        prompt = f"{moment.prompt} {number}"
+        visitor, prompt = self._visitor(), f"{moment.prompt} {number}"
         form = self._before(moment, visitor, prompt)
         self.machine.arm(moment.where, count=moment.count)
         self._act(moment, visitor, prompt, form)
+        if moment.does == "cancel storing":
+            self.worker.send(signal.SIGCONT)
         wait_until(self._someone_died, TO_THE_MOMENT_S, f"somebody gets to {moment.where}")
         web_died = not self.web.is_alive
         if self.dice.random() < 1 / 3:  # both at once
             self.web.kill()
             self.worker.kill()
         restarted_at = self._restart(moment.then)
-        if web_died or moment.does == "cancel":  # who saw an error, or sees no end, tries again
+        if web_died or "endless" in moment.prompt:  # who saw an error, or sees no end, acts again
             self._act(moment, visitor, prompt, form)
         self.machine.wait_for_the_end(WITHIN_S - (time.monotonic() - restarted_at))
         self.recovered_s.append((moment.where, time.monotonic() - restarted_at))
-        videos = self.machine.videos("" if moment.does.startswith("delete") else prompt)
-        assert {video["status"] for video in videos} == {moment.ends}
-        assert moment.does.startswith("delete") or len(videos) == 1
+        if moment.does == "delete":
+            assert self.machine.videos(prompt) == []
+        else:
+            assert [video["status"] for video in self.machine.videos(prompt)] == [moment.ends]
         wait_until(lambda: not self.machine.renderers(), 10, "every renderer has ended")
         self.machine.check()
+
+    def _visitor(self) -> Visitor:
+        """A person asks for at most 10 videos an hour; then another one comes."""
+        if self.visitor is None or self.asked % 10 == 0:
+            self.visitor = self.machine.visit(f"person-{self.asked}@example.org")
+        self.asked += 1
+        return self.visitor
 
     def _before(self, moment: Moment, visitor: Visitor, prompt: str) -> dict[str, str]:
         """What happens before the moment is armed. Returns the form that is to be sent."""
@@ -71,24 +84,25 @@ class Lane:
         closed = self.machine.instance / "renders" / "closed"
         if moment.does == "cancel queued":
             closed.touch()
-        if moment.does in ("delete done", "cancel queued", "cancel", "delete"):
+        if moment.does == "cancel storing":  # the worker stands still after the first file
+            self.machine.arm("place.after", name="STOP")
+        if moment.does not in ("make", "tire"):
             assert visitor.send("/videos", form) == 303
         if moment.does in ("cancel", "delete"):
             wait_until(lambda: self._status(prompt) == "processing", 30, "it is being made")
-        if moment.does == "delete done":
-            wait_until(lambda: self._status(prompt) == "completed", 30, "it is done")
+        if moment.does == "cancel storing":
+            wait_until(lambda: self.machine.is_hit, 30, "it is being stored")
         return form
 
     def _act(self, moment: Moment, visitor: Visitor, prompt: str, form: dict[str, str]) -> None:
         """What leads to the moment, and what a person repeats when it came to nothing."""
-        if moment.does == "make":
+        found = self.machine.videos(prompt)
+        if moment.does == "make" or not found:
             visitor.send("/videos", form)
-        elif found := self.machine.videos(prompt):
-            path = f"/videos/{found[0]['id']}"
-            if moment.does.startswith("delete"):
-                visitor.press(path, _method="DELETE")
-            elif found[0]["status"] not in ("cancelled", "completed"):
-                visitor.press(f"{path}/cancellation")
+        elif moment.does == "delete":
+            visitor.press(f"/videos/{found[0]['id']}", _method="DELETE")
+        else:
+            visitor.press(f"/videos/{found[0]['id']}/cancellation")
         (self.machine.instance / "renders" / "closed").unlink(missing_ok=True)
 
     def _status(self, prompt: str) -> str:

@@ -1,4 +1,4 @@
-"""A provider for real processes that needs no renderer: done in FAST_S, and then it hands out a clip.
+"""A provider for real processes that needs no renderer: done in FAST_S, it hands out a clip.
 
 All it knows lies in files, so that any process may ask. What an order does, its prompt says:
 

@@ -154,9 +154,7 @@ class Making:
 
 
 @pytest.fixture
-def making(
-    call: Call, rows: Rows, fake_provider: FakeProvider, alice: Person
-) -> Iterator[Making]:
+def making(call: Call, rows: Rows, fake_provider: FakeProvider, alice: Person) -> Iterator[Making]:
     """Alice's workshop on the in-memory provider; its books are checked when the test is over."""
     one = Making(call, rows, fake_provider, alice)
     yield one

@@ -1,6 +1,6 @@
 """What the processes under test start: the real app with its moments watched.
 
-    gunicorn --config deploy/gunicorn.py tests.faults.parts:web()     python -m tests.faults.parts
+gunicorn --config deploy/gunicorn.py tests.faults.parts:web()     python -m tests.faults.parts
 """
 
 import os

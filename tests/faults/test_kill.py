@@ -1,7 +1,7 @@
 """kill -9 of worker, web or both at every gap: no video lost, no credit lost or doubled.
 
-Real processes on SQLite; what is killed where is written in `MOMENTS`, in which order and whether both
-die is decided by a seed. To repeat a run: FAULTS_SEED=... pytest tests/faults/test_kill.py
+Real processes on SQLite; what is killed where is written in `MOMENTS`, in which order and whether
+both die is decided by a seed. To repeat a run: FAULTS_SEED=... pytest tests/faults/test_kill.py
 """
 
 import os
@@ -9,11 +9,12 @@ import random
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import make_url
 
-from tests.faults import campaign
+from tests.faults import campaign, nursery
 from tests.faults.campaign import Moment
 from tests.faults.machine import Machine
 from tests.media.clips import MakeClip
@@ -47,8 +48,8 @@ SWEEPING = [  # processing
     Moment("commit:sweeps._claim_due.before"),
     Moment("commit:sweeps._claim_due.after", prompt="sturdy"),
     Moment("poll.after"),
-    Moment("commit:sweeps._running.before", "cancel", "endless", "cancelled"),
-    Moment("commit:sweeps._running.after", "cancel", "endless sturdy", "cancelled"),
+    Moment("commit:sweeps._running.before", "tire", "endless", "cancelled"),
+    Moment("commit:sweeps._running.after", "tire", "endless sturdy", "cancelled"),
     Moment("commit:sweeps._ready.before"),
     Moment("commit:sweeps._ready.after"),
     Moment("enqueue:store_video.before"),
@@ -81,6 +82,9 @@ STOPPING = [  # a person cancels or deletes
     Moment("cancel.after", "cancel", "endless", "cancelled"),
     Moment("commit:endings._end.before", "cancel", "endless", "cancelled"),
     Moment("commit:endings._end.after", "cancel", "endless", "cancelled"),
+    Moment("commit:endings._end.before", "cancel storing", "glass", "cancelled"),
+    Moment("commit:endings._end.after", "cancel storing", "glass", "cancelled"),
+    Moment("delete_all.before", "cancel storing", "glass", "cancelled"),
     Moment("commit:videos.delete.after", "delete", "endless", "cancelled"),
 ]
 RECOVERING = [  # the worker that picks up the pieces dies too
@@ -97,12 +101,12 @@ def make_machine(sqlite_template: Path, tmp_path: Path) -> Iterator[Callable[...
     """Machines on SQLite, each in a folder of its own; what they started ends with the test."""
     machines: list[Machine] = []
 
-    def make(*, clip: Path | None) -> Machine:
+    def make(**options: Any) -> Machine:
         folder = tmp_path / f"machine-{len(machines)}"
         folder.mkdir()
         shutil.copyfile(sqlite_template, folder / "app.sqlite")
         url = make_url(f"sqlite:///{folder}/app.sqlite")
-        machines.append(Machine(folder, url, clip=clip))
+        machines.append(Machine(folder, url, **options))
         return machines[-1]
 
     yield make
@@ -127,6 +131,7 @@ def short_clip(make_clip: MakeClip) -> Path:
 def test_killed_at_every_gap_nothing_is_lost_or_doubled(
     make_machine: Callable[..., Machine], short_clip: Path, seed: int
 ) -> None:
-    machines = [make_machine(clip=short_clip) for _ in range(LANES)]
-    recovered_s = campaign.run(machines, MOMENTS, seed)
+    with nursery.nursery() as start:
+        machines = [make_machine(clip=short_clip, start=start) for _ in range(LANES)]
+        recovered_s = campaign.run(machines, MOMENTS, seed)
     assert len(recovered_s) >= 30

@@ -1,5 +1,7 @@
 """kill -9 of a worker at every point of a submission: what another one then finds."""
 
+import signal
+
 import pytest
 
 from app.providers import render_folder
@@ -25,7 +27,9 @@ POINTS = {
 
 @pytest.mark.parametrize("point", POINTS)
 def test_nothing_survives_a_worker_killed_while_submitting(point, local, renders, worker):
-    assert worker(POINTS[point]).ask(f"local.submit({LONG!r})") == ""
+    first = worker(POINTS[point])
+    assert first.ask(f"local.submit({LONG!r})") == ""
+    assert first.process.wait(30) == -signal.SIGKILL
     folder = renders / LONG.attempt_id
     assert local.recover(LONG.attempt_id) is None
     assert not render_folder.is_running(folder)

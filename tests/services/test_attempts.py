@@ -6,10 +6,11 @@ import pytest
 
 from app.providers import ProviderError, Report
 from app.services import attempts
-from tests.faults.making import COST_CREDITS, Making, later
-from tests.faults.making import making as making
 from tests.fakes import READY, RUNNING
+from tests.faults.making import COST_CREDITS, Making, later
 from tests.media.clips import MakeClip
+
+pytest_plugins = ["tests.faults.making"]
 
 TRANSIENT = ProviderError("transient", "503", permanent=False)
 REFUSED = ProviderError("content_rejected", "no", permanent=True)

@@ -10,8 +10,9 @@ from flask import Flask
 from app.providers import ProviderError
 from tests.fakes import READY, RUNNING
 from tests.faults.making import Making
-from tests.faults.making import making as making
 from tests.media.clips import SOUND, MakeClip
+
+pytest_plugins = ["tests.faults.making"]
 
 Files = Callable[[], list[str]]
 

@@ -1,4 +1,4 @@
-"""The sweep: asks the providers, moves what is done, gives up what is late, and never gets stuck."""
+"""The sweep: asks the providers, moves what is done, gives up what is late, never gets stuck."""
 
 import os
 import socket
@@ -17,8 +17,9 @@ from app.services import leases, sweeps, ticks
 from tests.conftest import Call
 from tests.fakes import READY, RUNNING
 from tests.faults.making import Making, later
-from tests.faults.making import making as making
 from tests.media.clips import MakeClip
+
+pytest_plugins = ["tests.faults.making"]
 
 DOWN = ProviderError("transient", "connection refused", permanent=False)
 
