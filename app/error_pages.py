@@ -1,5 +1,6 @@
 """Errors as a page, a fragment or problem+json (RFC 9457); the session is rolled back first."""
 
+import contextlib
 import logging
 import uuid
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from flask import Flask, Response, g, jsonify, make_response, render_template, request
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
 from app.errors import TooMany, UserError
@@ -70,9 +72,13 @@ def show_http_error(error: HTTPException) -> Response:
 
 def show_bug(error: Exception) -> Response:
     """Ours. The visitor gets an id, the log the rest."""
-    db.session.rollback()
+    with contextlib.suppress(SQLAlchemyError):
+        db.session.rollback()
     log.error("request %s: %s %s", request_id(), request.method, request.path, exc_info=error)
-    return _answer(500, _title(500), _message(500))
+    try:
+        return _answer(500, _title(500), _message(500))
+    except SQLAlchemyError:  # the page asks for the visitor and the balance: not without a database
+        return Response(f"{_message(500)} ({request_id()})", 500, mimetype="text/plain")
 
 
 def _answer(status: int, title: str, message: str, field: str = "") -> Response:

@@ -50,7 +50,13 @@ def locale() -> str:
 
 
 def other_language_url(code: str) -> str:
-    """The current page's address in another language; the query is kept."""
+    """The current page's address in another language; the query is kept.
+
+    What answers a form may have no page at its address: then it is the home page's.
+    """
     root = request.script_root.removesuffix(PREFIXES.get(locale(), ""))
+    if request.method not in ("GET", "HEAD"):
+        return f"{root}{PREFIXES.get(code, '')}/"
+    path = "/" + request.path.lstrip("/")  # `//host` would be another site
     query = request.query_string.decode("ascii", "replace")
-    return f"{root}{PREFIXES.get(code, '')}{request.path}" + (f"?{query}" if query else "")
+    return f"{root}{PREFIXES.get(code, '')}{path}" + (f"?{query}" if query else "")

@@ -105,7 +105,15 @@ def card(video_id: str) -> ResponseReturnValue:
         if not current_user.is_authenticated:
             return auth.ask_to_sign_in()
         raise NotFound(_l("That video is not here."))
-    return render_template("videos/_card.html", video=video)
+    return _card_of(video)
+
+
+def _card_of(video: Any) -> str:
+    """The card; with the balance in the header where credits have just come back."""
+    card = render_template("videos/_card.html", video=video)
+    if video.status in ("failed", "cancelled"):
+        card += render_template("credits/_balance.html")
+    return card
 
 
 @require_sign_in
@@ -153,7 +161,7 @@ def cancel(video_id: Any) -> ResponseReturnValue:
     """Ask to stop; refunded at once from the queue, else when the stop is certain."""
     video = videos.cancel(current_user.id, str(video_id))
     ring([])
-    return _changed("videos/_card.html", video)
+    return _card_of(video) if is_fragment_request() else _back(video)
 
 
 @bp.delete("/<uuid:video_id>")
@@ -177,7 +185,9 @@ def receipt(video_id: Any) -> ResponseReturnValue:
 
 def _changed(name: str, video: Any) -> ResponseReturnValue:
     """The fragment that changed; a plain form goes back to where it was sent from."""
-    if is_fragment_request():
-        return render_template(name, video=video)
+    return render_template(name, video=video) if is_fragment_request() else _back(video)
+
+
+def _back(video: Any) -> ResponseReturnValue:
     back = auth.safe_next(request.form.get("next") or url_for("videos.show", video_id=video.id))
     return redirect(back, 303)

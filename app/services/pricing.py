@@ -36,12 +36,17 @@ def video_credits(duration_s: int, resolution: str, provider: str) -> int:
     return ceil(sized * limits.PROVIDER_FACTORS.get(provider, 1))
 
 
-def first_video_discount(duration_s: int, resolution: str, list_credits: int) -> int:
-    """Credits off an account's first video: at most 8 s at 720p costs at most 8."""
+def has_first_video_price(duration_s: int, resolution: str) -> bool:
+    """Whether the first-video price is for such a video: at most 8 s at 720p."""
     rule = limits.FIRST_VIDEO
-    if duration_s > rule.max_duration_s or resolution != rule.resolution:
+    return duration_s <= rule.max_duration_s and resolution == rule.resolution
+
+
+def first_video_discount(duration_s: int, resolution: str, list_credits: int) -> int:
+    """Credits off an account's first such video: it costs at most 8."""
+    if not has_first_video_price(duration_s, resolution):
         return 0
-    return max(0, list_credits - rule.max_cost_credits)
+    return max(0, list_credits - limits.FIRST_VIDEO.max_cost_credits)
 
 
 def price(duration_s: int, resolution: str, count: int, provider: str, *, is_first: bool) -> Price:

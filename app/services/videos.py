@@ -202,9 +202,11 @@ def _first_video_is_open(user_id: int):  # type: ignore[no-untyped-def]
 def _claim_first_video(
     connection: Connection, user_id: int, video_id: str, request: VideoRequest
 ) -> bool:
-    """Take the first-video price for `video_id`, where the request is one it applies to."""
-    one = pricing.video_credits(request.duration_s, request.resolution, request.provider)
-    if not pricing.first_video_discount(request.duration_s, request.resolution, one):
+    """Take the first-video price for `video_id`, where the request is one that it is for.
+
+    A short one that costs less anyway takes it too: it was the first.
+    """
+    if not pricing.has_first_video_price(request.duration_s, request.resolution):
         return False
     key = select(User.identity_key).where(User.id == user_id).scalar_subquery()
     claimed = connection.execute(

@@ -15,7 +15,7 @@ def test_sign_in_goes_where_one_was_going_and_sign_out_ends_the_session(
     visitor.expected = {422}
     page = visitor.page
     page.goto("/zh/credits")
-    page.wait_for_url("**/zh/sign-in?next=*")
+    page.wait_for_url("**/zh/sign-in?next=**")
     page.goto("/credits")
     page.get_by_label("E-mail address").fill("regular@example.org")
     page.get_by_label("Password").fill("not the password")
@@ -34,14 +34,14 @@ def test_sign_in_goes_where_one_was_going_and_sign_out_ends_the_session(
     assert "session" not in [one["name"] for one in visitor.context.cookies()]
     page.go_back()
     page.goto("/credits")
-    page.wait_for_url("**/sign-in?next=*")
+    page.wait_for_url("**/sign-in?next=**")
 
     copy = visit(still)
     copy.context.add_cookies(
         [{"name": "session", "value": kept[0].get("value", ""), "url": still.url}]
     )
     copy.page.goto("/studio")
-    copy.page.wait_for_url("**/sign-in?next=*")
+    copy.page.wait_for_url("**/sign-in?next=**")
 
 
 def test_a_session_that_ends_under_an_open_card_leads_to_sign_in(
@@ -54,7 +54,7 @@ def test_a_session_that_ends_under_an_open_card_leads_to_sign_in(
     page = visitor.page
     page.goto("/studio?type=honey-drip")
     still.revoke_sessions(user_id)
-    page.wait_for_url("**/sign-in?next=*")
+    page.wait_for_url("**/sign-in?next=**")
     page.get_by_label("E-mail address").fill("revoked@example.org")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
@@ -70,5 +70,5 @@ def test_a_session_that_ends_under_the_form_leads_to_sign_in(still: Site, visit:
     page.goto("/studio")
     still.revoke_sessions(user_id)
     page.locator("#make").click()
-    page.wait_for_url("**/sign-in?next=*")
+    page.wait_for_url("**/sign-in?next=**")
     assert still.rows("SELECT count(*) AS n FROM videos WHERE user_id = :id", id=user_id)[0]["n"] == 0

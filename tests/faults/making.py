@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-import pytest
 import time_machine
 from sqlalchemy import update
 
 from app.extensions import db
 from app.models import ENDED, Attempt, Video, now
 from app.services import attempts, credits, requests, sweeps, videos
-from tests.conftest import Call, Person, Rows
+from tests.cast import Person
+from tests.conftest import Call, Rows
 from tests.fakes import FakeProvider
 
 FORM = {
@@ -151,14 +151,6 @@ class Making:
             " AND a.state IN ('submitting', 'processing', 'ready')"
         )
         assert left == []
-
-
-@pytest.fixture
-def making(call: Call, rows: Rows, fake_provider: FakeProvider, alice: Person) -> Iterator[Making]:
-    """Alice's workshop on the in-memory provider; its books are checked when the test is over."""
-    one = Making(call, rows, fake_provider, alice)
-    yield one
-    one.check_books()
 
 
 @contextmanager

@@ -40,6 +40,11 @@ class Part:
             return self.process.poll() is None
         return self._mark is not None and manners.start_mark(self.pid) == self._mark
 
+    @property
+    def is_asleep(self) -> bool:
+        """Whether a signal has stopped it."""
+        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
     def kill(self) -> None:
         """kill -9 of all its processes; they are gone when this returns."""
         if self.is_alive:

@@ -1,8 +1,8 @@
 """Named moments of the code at which a real process can be killed or stopped.
 
-Not a line of app/ knows of them. `install` wraps the functions around each gap: every commit (before
-and after it, named after the verb that commits: `attempts._claim`), every call of a provider, every
-file put into the storage, the queue.
+Not a line of app/ knows of them. `install` wraps the functions around each gap: every commit (named
+after the verb that commits: `attempts._claim`), every call of a provider, every file put into the
+storage, the queue.
 The folder FAULTS_DIR tells a process what to do and hears what it did:
 
     armed   "KILL 2 submit.after": the second process to get there is ended, its whole group

@@ -4,20 +4,15 @@ Real processes on SQLite; what is killed where is written in `MOMENTS`, in which
 both die is decided by a seed. To repeat a run: FAULTS_SEED=... pytest tests/faults/test_kill.py
 """
 
-import os
-import random
-import shutil
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import pytest
-from sqlalchemy import make_url
 
 from tests.faults import campaign, nursery
 from tests.faults.campaign import Moment
 from tests.faults.machine import Machine
-from tests.media.clips import MakeClip
+
+pytest_plugins = ["tests.faults.fixtures"]
 
 LANES = 6
 
@@ -96,42 +91,12 @@ RECOVERING = [  # the worker that picks up the pieces dies too
 MOMENTS = [*ASKING, *SUBMITTING, *SWEEPING, *STORING, *STOPPING, *RECOVERING]
 
 
-@pytest.fixture
-def make_machine(sqlite_template: Path, tmp_path: Path) -> Iterator[Callable[..., Machine]]:
-    """Machines on SQLite, each in a folder of its own; what they started ends with the test."""
-    machines: list[Machine] = []
-
-    def make(**options: Any) -> Machine:
-        folder = tmp_path / f"machine-{len(machines)}"
-        folder.mkdir()
-        shutil.copyfile(sqlite_template, folder / "app.sqlite")
-        url = make_url(f"sqlite:///{folder}/app.sqlite")
-        machines.append(Machine(folder, url, **options))
-        return machines[-1]
-
-    yield make
-    for machine in machines:
-        machine.close()
-
-
-@pytest.fixture
-def seed() -> int:
-    return int(os.environ.get("FAULTS_SEED") or random.randrange(2**32))
-
-
-@pytest.fixture(scope="session")
-def short_clip(make_clip: MakeClip) -> Path:
-    """What the fast provider hands out: 4 s, as was asked for."""
-    picture = "testsrc=s=320x320:r=24:d=4"
-    return make_clip("short.mp4", picture, "sine=f=440:d=4,aformat=channel_layouts=stereo")
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_killed_at_every_gap_nothing_is_lost_or_doubled(
-    make_machine: Callable[..., Machine], short_clip: Path, seed: int
+    make_machine: Callable[..., Machine], seed: int
 ) -> None:
     with nursery.nursery() as start:
-        machines = [make_machine(clip=short_clip, start=start) for _ in range(LANES)]
+        machines = [make_machine(start=start) for _ in range(LANES)]
         recovered_s = campaign.run(machines, MOMENTS, seed)
     assert len(recovered_s) >= 30

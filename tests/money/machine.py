@@ -18,7 +18,7 @@ from app.providers import Report
 from app.services import attempts, credits, endings, sweeps, videos
 from app.services.credits import AlreadySpent
 from app.services.videos import FormReused
-from tests.money.conftest import NewApp
+from tests.money.conftest import Fresh
 from tests.money.house import EMAILS, PRICES, Form, House
 from tests.money.racing import race
 
@@ -42,9 +42,9 @@ class Money(RuleBasedStateMachine):
     spent = Bundle("spent")  # (name, credits, reference) of spends that belong to no video
     granted = Bundle("granted")  # (name, credits, kind, key)
 
-    def __init__(self, new_app: NewApp) -> None:
+    def __init__(self, fresh: Fresh) -> None:
         super().__init__()
-        self.house = House(new_app())
+        self.house = House(fresh())
 
     @invariant()
     def everything_adds_up(self) -> None:

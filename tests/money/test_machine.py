@@ -9,7 +9,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from app import media
 from app.media import Measurements, Stills
-from tests.money.conftest import NewApp
+from tests.money.conftest import Fresh
 from tests.money.machine import Money
 
 MEASURED = Measurements(
@@ -38,16 +38,16 @@ def _no_ffmpeg(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.both_databases
-def test_money_adds_up_whatever_happens(new_app: NewApp, database: str) -> None:
+def test_money_adds_up_whatever_happens(fresh: Fresh, database: str) -> None:
     """The same examples in every run: a red one can be repeated."""
     few = settings(
         SETTINGS, max_examples=EXAMPLES[database], stateful_step_count=30, derandomize=True
     )
-    run_state_machine_as_test(lambda: Money(new_app), settings=few)
+    run_state_machine_as_test(lambda: Money(fresh), settings=few)
 
 
 @pytest.mark.proof
 @pytest.mark.both_databases
-def test_money_adds_up_over_many_long_days(new_app: NewApp) -> None:
+def test_money_adds_up_over_many_long_days(fresh: Fresh) -> None:
     many = settings(SETTINGS, max_examples=300, stateful_step_count=80, phases=list(Phase))
-    run_state_machine_as_test(lambda: Money(new_app), settings=many)
+    run_state_machine_as_test(lambda: Money(fresh), settings=many)

@@ -12,7 +12,7 @@ from tests.fakes import READY, RUNNING
 from tests.faults.making import Making
 from tests.media.clips import SOUND, MakeClip
 
-pytest_plugins = ["tests.faults.making"]
+pytest_plugins = ["tests.faults.fixtures"]
 
 Files = Callable[[], list[str]]
 

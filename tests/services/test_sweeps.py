@@ -19,7 +19,7 @@ from tests.fakes import READY, RUNNING
 from tests.faults.making import Making, later
 from tests.media.clips import MakeClip
 
-pytest_plugins = ["tests.faults.making"]
+pytest_plugins = ["tests.faults.fixtures"]
 
 DOWN = ProviderError("transient", "connection refused", permanent=False)
 

@@ -1,0 +1,170 @@
+"""Every page, in both languages and themes, on phone and desk: axe finds nothing.
+
+Beside that: no error of a script or of the policy (the visitor watches for those), the right
+language, nothing to scroll sideways down to 360 px, and no movement for those who asked for none.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import Browser, Page
+
+from tests.browser.conftest import Visit
+from tests.browser.servers import Site
+from tests.browser.test_journey import sign_up
+from tests.browser.visitor import DESK, PHONE, Visitor
+
+NARROW = {"width": 360, "height": 740}
+LANGUAGES = {"en": "", "zh-Hans": "/zh"}
+AXE = """async tags => (await axe.run(document, {runOnly: tags, resultTypes: ["violations"]}))
+  .violations.map(one => `${one.id}: ${one.help}: `
+    + one.nodes.map(node => `${node.target} ${node.failureSummary}`).slice(0, 3).join(" | "))"""
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+MOVING = """document.getAnimations().filter(one => one.playState === "running"
+  && one.effect.getComputedTiming().activeDuration > 5).length"""
+SIDEWAYS = """() => {
+  const wide = document.documentElement.scrollWidth - innerWidth;
+  return wide <= 0 ? "" : `${wide} px: ` + [...document.querySelectorAll("body *")]
+    .filter(one => one.getBoundingClientRect().right > innerWidth + 1)
+    .slice(0, 3).map(one => one.outerHTML.slice(0, 80)).join(" | ");
+}"""
+
+
+@dataclass(frozen=True)
+class Cast:
+    """People and videos in every state that a page can show."""
+
+    full: int
+    empty: int
+    debtor: int
+    done: str
+    failed: str
+    live: str
+    verify: str
+
+
+@pytest.fixture(scope="module")
+def cast(still: Site, finished: str, chromium: Browser) -> Iterator[Cast]:
+    full = still.make_person("full@example.org")
+    tall = still.copy_video(finished, full, aspect_ratio="9:16", sound_check="silent")
+    failed = still.copy_video(
+        finished,
+        full,
+        status="failed",
+        error_code="permanent",
+        error_text="The renderer stopped unexpectedly.",
+        refunded_credits=5,
+    )
+    still.copy_video(finished, full, status="cancelled", refunded_credits=5)
+    still.copy_video(finished, full, status="storing", progress=100)
+    still.copy_video(finished, full, status="queued", queue_position=3, eta_low_s=40, eta_high_s=90)
+    live = still.copy_video(
+        finished, full, status="processing", progress=42, eta_low_s=20, eta_high_s=35, is_late=True
+    )
+    done = still.copy_video(finished, full, title="A title " + "that_is_very_long_" * 5)
+    for number in range(9):
+        still.copy_video(finished, full, title=f"Film {number}", is_favourite=number % 2 == 0)
+    assert tall
+    with Visitor(chromium, still) as visitor:
+        page = visitor.page
+        sign_up(page, "asked@example.org", confirm=False)
+        verify = page.url.removeprefix(still.url)
+    yield Cast(
+        full=full,
+        empty=still.make_person("empty@example.org", credits=0),
+        debtor=still.make_person("debtor@example.org", credits=None),
+        done=done,
+        failed=failed,
+        live=live,
+        verify=verify,
+    )
+
+
+def pages(cast: Cast) -> dict[str, tuple[str, int | None, int]]:
+    """Name: address, whose, expected status."""
+    return {
+        "home": ("/", None, 200),
+        "sign-up": ("/sign-up", None, 200),
+        "sign-in": ("/sign-in?next=/studio", None, 200),
+        "check mail": ("/sign-up/sent", None, 200),
+        "verify": (cast.verify, None, 200),
+        "verify with a bad link": ("/verify/nothing", None, 404),
+        "studio, first time": ("/studio", cast.empty, 200),
+        "studio at work": ("/studio", cast.full, 200),
+        "library, empty": ("/videos", cast.empty, 200),
+        "library, full": ("/videos", cast.full, 200),
+        "library, no match": ("/videos?q=nothing-like-this", cast.full, 200),
+        "video": (f"/videos/{cast.done}", cast.full, 200),
+        "video that failed": (f"/videos/{cast.failed}", cast.full, 200),
+        "video at work": (f"/videos/{cast.live}", cast.full, 200),
+        "receipt": (f"/videos/{cast.done}/receipt", cast.full, 200),
+        "credits": ("/credits", cast.full, 200),
+        "credits, empty": ("/credits", cast.empty, 200),
+        "not found": ("/nothing-here", None, 404),
+    }
+
+
+NAMES = list(pages(Cast(0, 0, 0, "", "", "", "")))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_page_has_no_barrier(
+    still: Site, visit: Visit, cast: Cast, name: str, language: str
+) -> None:
+    address, user_id, status = pages(cast)[name]
+    visitor = visit(still, user_id)
+    visitor.expected = {404}
+    answer = visitor.page.goto(LANGUAGES[language] + address)
+    assert answer is not None and answer.status == status
+    inspect(visitor.page, language)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_form_with_errors_has_no_barrier(
+    still: Site, visit: Visit, cast: Cast, language: str
+) -> None:
+    visitor = visit(still)
+    visitor.expected = {402, 422}
+    page = visitor.page
+    page.goto(f"{LANGUAGES[language]}/sign-up")
+    page.locator("main form button").click()
+    page.locator(".error").first.wait_for()
+    inspect(page, language)
+    visitor.sign_in(cast.empty)
+    page.goto(f"{LANGUAGES[language]}/studio")
+    page.locator("#prompt").fill(" ")
+    page.locator("#seed").fill("x")
+    page.locator("#make").click()
+    page.locator("#prompt-error").wait_for()
+    inspect(page, language)
+    for summary in page.locator("details.menu > summary").all():
+        summary.click()
+        assert violations(page) == []
+
+
+def inspect(page: Page, language: str) -> None:
+    """Look at the page as it stands: both themes, both sizes, and a narrow phone."""
+    assert page.locator("html").get_attribute("lang") == language
+    assert page.evaluate(MOVING) == 0
+    found = []
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+        for size in (PHONE, DESK):
+            page.set_viewport_size(size)  # type: ignore[arg-type]
+            found += [f"{theme} {size['width']}: {one}" for one in violations(page)]
+    page.set_viewport_size(NARROW)  # type: ignore[arg-type]
+    if wide := page.evaluate(SIDEWAYS):
+        found.append(f"scrolls sideways: {wide}")
+    assert found == []
+
+
+def violations(page: Page) -> list[Any]:
+    """What axe finds wrong on the page now."""
+    if not page.evaluate("!!window.axe"):
+        page.evaluate(AXE_SCRIPT)
+    found: list[Any] = page.evaluate(AXE, TAGS)
+    return found
