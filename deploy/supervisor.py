@@ -61,6 +61,7 @@ def main(arguments: list[str]) -> int:
     """Check settings and port, migrate, then run until told to stop. Returns the exit status."""
     if "--with-parent" in arguments:
         _end_with(os.getppid())
+    os.umask(0o077)  # databases, mail and media are this user's alone
     try:
         config = Config.from_env()
     except ConfigError as error:

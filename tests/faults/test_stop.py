@@ -25,9 +25,9 @@ def state_of(machine: Machine, prompt: str) -> tuple[dict[str, Any], dict[str, s
     """The video's row, and the hash of each of its files."""
     (video,) = machine.videos(prompt)
     folder = machine.media / "videos" / video["id"]
-    hashes = {path.name: hashlib.sha256(path.read_bytes()) for path in folder.iterdir()}
-    whole = {name: hash.hexdigest() for name, hash in hashes.items() if not name.startswith(".")}
-    return dict(video), whole
+    files = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return dict(video), hashes
 
 
 def fall_asleep(machine: Machine, worker: Part, where: str, prompt: str, count: int = 1) -> None:

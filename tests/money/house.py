@@ -35,7 +35,7 @@ EMAILS = {
 PERSON = {"alice": "A", "alias": "A", "bob": "B"}
 
 FREE = ("failed", "cancelled")
-MOVES = {  # a step may take a video along several edges, never out of an end
+MOVES = {  # one sweep may take a video along two edges
     "queued": {"submitting", "processing", *FREE},
     "submitting": {"queued", "processing", *FREE},
     "processing": {"queued", "storing", *FREE},
@@ -215,15 +215,21 @@ class House:
         """Invariants first, then the model against the tables."""
         found = broken(self.app, self.without_video)
         assert not found, f"broken: {found}"
+        self.look()
         with self.app.app_context():
-            states = db.session.execute(text("SELECT id, status, cost_credits FROM videos")).all()
             query = text("SELECT user_id, total_credits - used_credits FROM credit_accounts")
-            balances = dict(db.session.execute(query).all())  # type: ignore[arg-type]
+            balances = {row[0]: row[1] for row in db.session.execute(query)}
+        assert {name: balances[self.ids[name]] for name in EMAILS} == self.balances
+        assert self.surprises == []
+
+    def look(self) -> None:
+        """Where every video is now: it came by an edge of MOVES, and a free end gives credits."""
+        with self.app.app_context():
+            query = text("SELECT id, status, cost_credits FROM videos")
+            states = db.session.execute(query).all()
         assert {row.id for row in states} == self.bought.keys()
         for row in states:
             self._move(row.id, row.status, row.cost_credits)
-        assert {name: balances[self.ids[name]] for name in EMAILS} == self.balances
-        assert self.surprises == []
 
     def _move(self, video_id: str, status: str, cost: int) -> None:
         video = self.bought[video_id]

@@ -123,7 +123,9 @@ class Money(RuleBasedStateMachine):
     def make(self, form: Form, which: int, report: str) -> None:
         """Submitted, asked about twice, stored: as far as it goes."""
         self.house.call(attempts.submit, form.id_at(which))
+        self.house.look()
         self.sweep(report)
+        self.house.look()
         self.store(form, which)
 
     @rule(report=reports)
