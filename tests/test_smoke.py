@@ -1,4 +1,4 @@
-"""The app stands: it boots as in production, every answer carries the policy, errors are our own."""
+"""The app stands: it boots for production, answers carry the policy, errors are our own."""
 
 from collections.abc import Callable
 

@@ -17,15 +17,24 @@ from app.services import pricing, requests, vendors, videos
 LONG_DURATIONS_S = (15, 20, 30)
 FIELDS = ("type", "prompt", "aspect_ratio", "duration", "resolution", "seed", "count", "token")
 SCENES = {  # what the local renderer can draw, in words that go through gettext
-    "fruit": _l("glass fruit, cut in slices"),
+    "fruit:strawberry": _l("a glass strawberry, cut in slices"),
+    "fruit:orange": _l("a glass orange, cut in slices"),
+    "fruit:kiwi": _l("a glass kiwi, cut in slices"),
+    "fruit:lemon": _l("a glass lemon, cut in slices"),
+    "fruit:watermelon": _l("a glass watermelon, cut in slices"),
+    "fruit:mango": _l("a glass mango, cut in slices"),
+    "fruit:grape": _l("a glass grape, cut in slices"),
+    "fruit:apple": _l("a glass apple, cut in slices"),
     "sand": _l("a block of kinetic sand, cut and slumping"),
-    "soap": _l("a bar of soap, cut in slabs"),
+    "soap:layers": _l("a bar of layered soap, cut in slabs"),
+    "soap:marble": _l("a bar of marbled soap, cut in slabs"),
     "ice": _l("a clear block of ice, cut"),
     "planet": _l("a small planet, cut open to its glowing core"),
     "keyboard": _l("a mechanical keyboard, typed on"),
     "honey": _l("honey, poured in a thick strand"),
-    "slime": _l("slime, stretched and folded"),
-    "rain": _l("rain running down a window"),
+    "slime": _l("slime, poured in a coil"),
+    "rain:street": _l("rain on a window, with the lights of a street behind"),
+    "rain:candle": _l("rain on a window, by candlelight"),
 }
 
 
@@ -155,13 +164,18 @@ def _priced_anyway(form: Mapping[str, str]) -> requests.VideoRequest | None:
         return None
 
 
+def scene_words(name: str) -> str:
+    """A scene in the visitor's language; one that is drawn no more keeps its name."""
+    return _(SCENES[name]) if name in SCENES else name
+
+
 def _scene(request: requests.VideoRequest) -> dict[str, Any]:
     """What the local renderer will draw, said before the button is pressed."""
     provider = vendors.provider(request.provider)
     if provider.capabilities.kind != "local":
         return {"scene_note": "", "scene_recognised": True}
     described = provider.describe(request.type, request.prompt)
-    scene = _(SCENES.get(described.scene, described.scene))
+    scene = scene_words(described.name)
     if described.recognised:
         note = _("Our local renderer will draw: %(scene)s.", scene=scene)
     else:

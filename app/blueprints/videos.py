@@ -125,7 +125,7 @@ def page(video_id: str) -> ResponseReturnValue:
         video=video,
         type=catalogue.find_type(video.type),
         receipt=receipts.of(video),
-        scene_name=_(composing.SCENES.get(video.scene, video.scene)),
+        scene_name=composing.scene_words(video.scene),
     )
 
 

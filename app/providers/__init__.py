@@ -89,6 +89,11 @@ class Description:
     variant: str
     recognised: bool
 
+    @property
+    def name(self) -> str:
+        """Scene and variant in one word, such as `fruit:strawberry`."""
+        return f"{self.scene}:{self.variant}" if self.variant else self.scene
+
 
 class Provider(Protocol):
     """Makes videos.  Every method may be called from any process; all may raise ProviderError."""

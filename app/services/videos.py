@@ -117,7 +117,7 @@ def request_video(
                 resolution=request.resolution,
                 seed=_seed(request.seed, number),
                 provider=request.provider,
-                scene=described.scene,
+                scene=described.name,
                 scene_recognised=described.recognised,
                 request_token=token,
                 cost_credits=cost,

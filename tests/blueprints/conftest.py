@@ -1,4 +1,4 @@
-"""What the tests of video routes share: a provider in memory, a real clip, and a form as a page sends it."""
+"""What tests of video routes share: a provider in memory, a clip, a form as a page sends it."""
 
 import re
 from collections.abc import Callable

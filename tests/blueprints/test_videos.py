@@ -1,4 +1,4 @@
-"""A video's addresses: its page, its card, its file, and every verb on it; and none of them for Bob."""
+"""A video's addresses: page, card, file, and every verb on it; and none of them for Bob."""
 
 import re
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from sqlalchemy import event
 
 from app.extensions import db
 from tests.blueprints.conftest import HTMX, PROMPT
+from tests.cast import Browser
 from tests.conftest import Call, Person, Rows
 from tests.fakes import FakeProvider
 
@@ -154,11 +155,9 @@ def test_favourite_on_and_off_by_forms_too(
     address = f"/videos/{video_id}/favourite"
     assert 'aria-pressed="true"' in alice_client.post(address, headers=HTMX).text
     assert len(alice_client.get("/videos?favourite=1").text.split(f"video-{video_id}")) > 1
-    answer = alice_client.post(
-        address,
-        data={"_method": "DELETE", "csrf_token": alice_client.csrf_token()},
-        csrf=False,  # type: ignore[attr-defined]
-    )
+    assert isinstance(alice_client, Browser)
+    form = {"_method": "DELETE", "csrf_token": alice_client.csrf_token()}
+    answer = alice_client.post(address, data=form, csrf=False)
     assert answer.status_code == 303
     assert not rows("SELECT is_favourite FROM videos")[0]["is_favourite"]
 

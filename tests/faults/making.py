@@ -15,7 +15,6 @@ from app.models import ENDED, Attempt, Video, now
 from app.services import attempts, credits, requests, sweeps, videos
 from tests.cast import Person
 from tests.conftest import Call, Rows
-from tests.fakes import FakeProvider
 
 FORM = {
     "type": "glass-fruit",
@@ -35,7 +34,7 @@ class Making:
 
     call: Call
     rows: Rows
-    provider: FakeProvider
+    provider: Any  # a FakeProvider, unless the test works with a real one
     person: Person
     asked: list[str] = field(default_factory=list)
 

@@ -25,7 +25,7 @@ from tests.money.invariants import broken
 
 # Money rules, "video price": credits by (seconds, resolution)
 PRICES = {(4, "720p"): 5, (6, "720p"): 8, (8, "720p"): 10, (10, "720p"): 13, (8, "1080p"): 15}
-FIRST_PRICE = 8  # for the only one above that is discounted: 8 s at 720p
+FIRST_AT_MOST = 8  # credits: a person's first video of at most 8 s at 720p
 HOURLY = 10
 EMAILS = {
     "alice": ("alice@gmail.com", 45),
@@ -52,7 +52,7 @@ class Bought:
 
     owner: str
     cost: int
-    has_discount: bool
+    is_first: bool
     status: str = "queued"
     is_recent: bool = True
 
@@ -115,16 +115,25 @@ class House:
 
     def price_of(self, name: str, wanted: VideoRequest) -> int:
         """What the rules say this costs now."""
-        one = PRICES[wanted.duration_s, wanted.resolution]
-        return one * wanted.count - (one - FIRST_PRICE) * self.is_discounted(name, wanted)
+        return sum(self.costs(wanted, is_first=self.is_first(name, wanted)))
 
-    def is_discounted(self, name: str, wanted: VideoRequest) -> bool:
-        """Whether one of the videos would have the first-video price."""
+    def costs(self, wanted: VideoRequest, *, is_first: bool) -> list[int]:
+        """What each of the videos costs."""
+        one = PRICES[wanted.duration_s, wanted.resolution]
+        return [min(one, FIRST_AT_MOST) if is_first else one] + [one] * (wanted.count - 1)
+
+    def is_first(self, name: str, wanted: VideoRequest) -> bool:
+        """Whether one of the videos would be the person's first short one."""
         is_taken = any(
-            PERSON[video.owner] == PERSON[name] and video.has_discount and video.status not in FREE
+            PERSON[video.owner] == PERSON[name] and video.is_first and video.status not in FREE
             for video in self.bought.values()
         )
-        return (wanted.duration_s, wanted.resolution) == (8, "720p") and not is_taken
+        return wanted.duration_s <= 8 and wanted.resolution == "720p" and not is_taken
+
+    def has_claimed(self, video_id: str) -> bool:
+        """Which of two forms at once was the first, only the table knows."""
+        query = text("SELECT 1 FROM identities WHERE first_video_id = :id")
+        return self.call(lambda: db.session.scalar(query, {"id": video_id}) is not None)
 
     def is_allowed(self, name: str, wanted: VideoRequest) -> bool:
         """Whether the hour still has room."""
@@ -164,7 +173,7 @@ class House:
     def request(self, name: str, wanted: VideoRequest, price: int) -> Form | None:
         """Send a form; the model says whether it must be taken."""
         token, reasons = self.new_token(), self.refusals(name, wanted, price)
-        has_discount = self.is_discounted(name, wanted)
+        is_first = self.is_first(name, wanted)
         try:
             ids = self.call(
                 videos.request_video, self.ids[name], wanted, token=token, price_credits=price
@@ -174,17 +183,15 @@ class House:
             self.expect(f"refused: {error!r}, reasons {reasons}", type(error) in reasons)
             return None
         self.expect(f"taken, with reasons to refuse it: {reasons}", not reasons)
-        return self.bought_by(name, wanted, token, ids, has_discount)
+        return self.bought_by(name, wanted, token, ids, is_first)
 
     def bought_by(
-        self, name: str, wanted: VideoRequest, token: str, ids: list[str], has_discount: bool
+        self, name: str, wanted: VideoRequest, token: str, ids: list[str], is_first: bool
     ) -> Form:
         """Tell the model of a form that was taken."""
-        one = PRICES[wanted.duration_s, wanted.resolution]
-        for video_id in ids:
-            is_first = has_discount and video_id == ids[0]
-            cost = FIRST_PRICE if is_first else one
-            self.bought[video_id] = Bought(name, cost, is_first)
+        costs = self.costs(wanted, is_first=is_first)
+        for video_id, cost in zip(ids, costs, strict=True):
+            self.bought[video_id] = Bought(name, cost, is_first and video_id == ids[0])
             self.balances[name] -= cost
         return Form(name, wanted, token, tuple(ids))
 

@@ -26,8 +26,8 @@ SETTINGS = settings(
 EXAMPLES = {"sqlite": 40, "postgresql": 15}
 
 
-@pytest.fixture(autouse=True)
-def _no_ffmpeg(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def no_ffmpeg(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a file measures is not what this is about, and decoding takes a hundred times longer."""
 
     def stills(video: Path, *_: object) -> Stills:
@@ -37,6 +37,7 @@ def _no_ffmpeg(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(media, "make_stills", stills)
 
 
+@pytest.mark.usefixtures("no_ffmpeg")
 @pytest.mark.both_databases
 def test_money_adds_up_whatever_happens(fresh: Fresh, database: str) -> None:
     """The same examples in every run: a red one can be repeated."""
@@ -47,6 +48,7 @@ def test_money_adds_up_whatever_happens(fresh: Fresh, database: str) -> None:
 
 
 @pytest.mark.proof
+@pytest.mark.usefixtures("no_ffmpeg")
 @pytest.mark.both_databases
 def test_money_adds_up_over_many_long_days(fresh: Fresh) -> None:
     many = settings(SETTINGS, max_examples=300, stateful_step_count=80, phases=list(Phase))
