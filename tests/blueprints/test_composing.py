@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 from app import catalogue
 from app.blueprints.composing import SCENES
 from renderer import subjects
-from tests.blueprints.conftest import HTMX
+from tests.blueprints.conftest import HTMX, form_of
 
 
 def test_every_scene_has_words(app: Flask) -> None:
@@ -35,6 +35,6 @@ def test_every_scene_has_words(app: Flask) -> None:
 def test_the_quote_says_what_will_be_drawn(
     alice_client: FlaskClient, type_id: str, prompt: str, said: str
 ) -> None:
-    form = {"type": type_id, "prompt": prompt, "duration": "8", "resolution": "720p", "count": "1"}
+    form = form_of(alice_client, type=type_id, prompt=prompt)
     answer = alice_client.post("/studio/quote", data=form, headers=HTMX)
     assert said in answer.text

@@ -1,16 +1,20 @@
 """A finished result becomes our own file, or a failure with a refund; nothing between."""
 
 import hashlib
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from flask import Flask
 
+from app import limits
 from app.providers import ProviderError
 from tests.fakes import READY, RUNNING
 from tests.faults.making import Making
 from tests.media.clips import SOUND, MakeClip
+from tests.waiting import wait_until
 
 pytest_plugins = ["tests.faults.fixtures"]
 
@@ -263,3 +267,44 @@ def test_a_worker_that_overslept_its_lease_changes_nothing(
     stored = (root / f"videos/{video_id}/video.mp4").read_bytes()
     assert hashlib.sha256(stored).digest() == hashlib.sha256(good.read_bytes()).digest()
     assert making.is_charged(video_id)
+
+
+def test_of_two_workers_at_once_one_stores(making: Making, good: Path, files: Files) -> None:
+    video_id = making.ask()
+    making.finish_render(video_id)
+    barrier, answers = threading.Barrier(3), []
+
+    def store() -> None:
+        barrier.wait(10)
+        answers.append(making.store(video_id))
+
+    threads = [threading.Thread(target=store) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(answers) == [False, False, True]
+    assert making.status(video_id) == "completed"
+    assert files() == three(video_id)
+    assert making.is_charged(video_id)
+
+
+def test_a_worker_that_takes_longer_than_a_lease_keeps_it(
+    making: Making, good: Path, files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "LEASE_S", 1.0)
+    monkeypatch.setattr(limits, "HEARTBEAT_S", 0.1)
+    video_id = making.ask()
+    making.finish_render(video_id)
+    looks = []
+
+    def wait_long() -> None:
+        """While three leases go by, a sweep never finds the video to be nobody's."""
+        give_up_s = time.monotonic() + 3
+        wait_until(lambda: looks.append(making.sweep().to_store) or time.monotonic() > give_up_s)
+
+    meanwhile(making, monkeypatch, wait_long)
+    assert making.store(video_id)
+    assert len(looks) > 10
+    assert not any(looks)
+    assert making.status(video_id) == "completed"

@@ -192,11 +192,13 @@ def test_a_sweep_that_dies_is_followed_by_the_next_minute(
 
 
 def test_every_task_may_run_twice(good: Making, run_tasks: RunTasks) -> None:
+    good.provider.script = (RUNNING,)
     video_id = good.ask()
     for _ in range(2):
         videos.submit_video(video_id)
     run_tasks()
     assert len(good.provider.orders) == 1
+    good.provider.script = (READY,)
     good.finish_render(video_id)
     for _ in range(3):
         videos.store_video(video_id)
