@@ -28,7 +28,7 @@ def test_every_scene_has_words(app: Flask) -> None:
     [
         ("glass-fruit", "slow slicing of a glass kiwi", "will draw: a glass kiwi"),
         ("rain-window", "by a candle", "will draw: rain on a window, by candlelight"),
-        ("ocean", "foam on sand, evening", "no scene of its own"),
+        ("ocean", "waves at evening", "no scene of its own"),
         ("hair-brush", "slow strokes", "no scene of its own"),
     ],
 )

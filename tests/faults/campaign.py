@@ -20,6 +20,8 @@ TO_THE_MOMENT_S = 45.0
 class Moment:
     """Where whoever gets there (for the `count`-th time) is killed, and in which story.
 
+    `where` is a moment of points.py, or "progress:40": the worker dies when the card says so.
+
     `does`: what the person does: make; cancel or delete (while it is made); cancel queued; cancel
     storing; tire (cancel after the restart). `prompt`: what the fast provider is to do (see fast).
     `ends`: how the video ends all the same.
@@ -43,6 +45,7 @@ class Lane:
     web: Part
     worker: Part
     recovered_s: list[tuple[str, float]]
+    within_s: float = WITHIN_S
     visitor: Visitor | None = None
     asked: int = 0
 
@@ -50,11 +53,10 @@ class Lane:
         """One story with its kill, to its end."""
         visitor, prompt = self._visitor(), f"{moment.prompt} {number}"
         form = self._before(moment, visitor, prompt)
-        self.machine.arm(moment.where, count=moment.count)
+        if not moment.where.startswith("progress:"):
+            self.machine.arm(moment.where, count=moment.count)
         self._act(moment, visitor, prompt, form)
-        if moment.does == "cancel storing":
-            self.worker.send(signal.SIGCONT)
-        wait_until(self._someone_died, TO_THE_MOMENT_S, f"somebody gets to {moment.where}")
+        self._wait_for_death(moment, prompt)
         web_died = not self.web.is_alive
         if self.dice.random() < 1 / 3:  # both at once
             self.web.kill()
@@ -62,7 +64,7 @@ class Lane:
         restarted_at = self._restart(moment.then)
         if web_died or "endless" in moment.prompt:  # who saw an error, or sees no end, acts again
             self._act(moment, visitor, prompt, form)
-        self.machine.wait_for_the_end(WITHIN_S - (time.monotonic() - restarted_at))
+        self.machine.wait_for_the_end(self.within_s - (time.monotonic() - restarted_at))
         self.recovered_s.append((moment.where, time.monotonic() - restarted_at))
         if moment.does == "delete":
             assert self.machine.videos(prompt) == []
@@ -105,6 +107,20 @@ class Lane:
             visitor.press(f"/videos/{found[0]['id']}/cancellation")
         (self.machine.instance / "renders" / "closed").unlink(missing_ok=True)
 
+    def _wait_for_death(self, moment: Moment, prompt: str) -> None:
+        if moment.does == "cancel storing":
+            self.worker.send(signal.SIGCONT)
+        if moment.where.startswith("progress:"):
+            percent = int(moment.where.removeprefix("progress:"))
+            wait_until(lambda: self._progress(prompt) >= percent, TO_THE_MOMENT_S, moment.where)
+            self.worker.kill()
+        else:
+            wait_until(self._someone_died, TO_THE_MOMENT_S, f"somebody gets to {moment.where}")
+
+    def _progress(self, prompt: str) -> int:
+        (video,) = self.machine.videos(prompt)
+        return 100 if video["status"] == "storing" else video["progress"] or 0
+
     def _status(self, prompt: str) -> str:
         return str(self.machine.videos(prompt)[0]["status"])
 
@@ -127,7 +143,12 @@ class Lane:
         return restarted_at
 
 
-def run(machines: Sequence[Machine], moments: Sequence[Moment], seed: int) -> dict[str, float]:
+def run(
+    machines: Sequence[Machine],
+    moments: Sequence[Moment],
+    seed: int,
+    within_s: float = WITHIN_S,
+) -> list[tuple[str, float]]:
     """Go through all moments, in an order and with company that `seed` decides.
 
     Returns how many seconds after its restart each was over. Fails with all that went wrong.
@@ -144,6 +165,7 @@ def run(machines: Sequence[Machine], moments: Sequence[Moment], seed: int) -> di
             machine.start_web(),
             machine.start_worker(),
             recovered_s,
+            within_s,
         )
         for index, moment in enumerate(shuffled[number :: len(machines)]):
             try:
@@ -156,4 +178,4 @@ def run(machines: Sequence[Machine], moments: Sequence[Moment], seed: int) -> di
     with ThreadPoolExecutor(len(machines)) as pool:
         problems = [text for found in pool.map(go, range(len(machines))) for text in found]
     assert not problems, "\n\n".join(problems)
-    return dict(recovered_s)
+    return recovered_s

@@ -271,7 +271,7 @@ class Visitor:
             "type": "glass-fruit",
             "prompt": prompt,
             "aspect_ratio": "1:1",
-            "duration": "4",
+            "duration": "10" if "endless" in prompt else "4",
             "resolution": "720p",
             "seed": "",
             "count": str(count),

@@ -21,6 +21,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from app.providers import render_folder
+from app.providers.local import LocalProvider
+from renderer import manners
+
 FOLDER = "FAULTS_DIR"
 _turn = threading.Lock()
 
@@ -60,10 +64,20 @@ def install(vendors: Any) -> None:
     for provider in vendors.providers.values():
         for verb in ("submit", "recover", "poll", "cancel", "fetch", "forget"):
             _around(provider, verb, verb, lambda first: getattr(first, "attempt_id", first))
+        if isinstance(provider, LocalProvider):
+            _watch_renders(provider)
     _watch_commits()
     _watch_storage(vendors.storage)
     _watch_queue()
     _watch_steps()
+
+
+def _watch_renders(provider: LocalProvider) -> None:
+    """Inside of a submission, a cancellation, a clean-up of the real renderer."""
+    _around(render_folder, "claim", "render.claim")
+    _around(render_folder, "end", "render.end")
+    _around(provider, "_spawn", "render.spawn")
+    _around(manners, "write_pid_file", "render.pid_file")
 
 
 def _around(

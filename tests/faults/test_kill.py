@@ -11,6 +11,7 @@ import pytest
 from tests.faults import campaign, nursery
 from tests.faults.campaign import Moment
 from tests.faults.machine import Machine
+from tests.waiting import wait_until
 
 pytest_plugins = ["tests.faults.fixtures"]
 
@@ -91,6 +92,18 @@ RECOVERING = [  # the worker that picks up the pieces dies too
 MOMENTS = [*ASKING, *SUBMITTING, *SWEEPING, *STORING, *STOPPING, *RECOVERING]
 
 
+RENDERING = [  # what only the real renderer has
+    Moment("render.claim.after"),
+    Moment("render.spawn.before"),
+    Moment("render.spawn.after"),
+    Moment("render.pid_file.after"),
+    *(Moment(f"progress:{percent}") for percent in (1, 20, 40, 60, 80, 100)),
+    Moment("render.end.before", "cancel", "endless", "cancelled"),
+    Moment("render.end.after", "cancel", "endless", "cancelled"),
+]
+ONLY_FAST = ("sturdy", "refused", "hiccup", "lossy", "failing")
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_killed_at_every_gap_nothing_is_lost_or_doubled(
@@ -99,4 +112,38 @@ def test_killed_at_every_gap_nothing_is_lost_or_doubled(
     with nursery.nursery() as start:
         machines = [make_machine(start=start) for _ in range(LANES)]
         recovered_s = campaign.run(machines, MOMENTS, seed)
-    assert len(recovered_s) >= 30
+    assert len(recovered_s) == len(MOMENTS) >= 30
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(3600)
+def test_killed_with_the_real_renderer_nothing_is_lost_or_doubled(
+    make_machine: Callable[..., Machine], seed: int
+) -> None:
+    """Every process started by exec, every video really drawn, no renderer left behind."""
+    usual = [one for one in MOMENTS if not any(word in one.prompt for word in ONLY_FAST)]
+    moments = [one for one in usual if one.does not in ("cancel queued", "tire")] + RENDERING
+    machines = [make_machine(clip=None) for _ in range(2)]
+    recovered_s = campaign.run(machines, moments, seed, within_s=180)
+    assert len(recovered_s) == len(moments) >= 30
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(300)
+def test_a_web_killed_before_its_bell_delays_a_minute_at_most(
+    make_machine: Callable[..., Machine],
+) -> None:
+    """The worker is idle, its chain of sweeps has ended, and Huey's minute is a real one."""
+    machine = make_machine(FAULTS_MINUTE_S="60")
+    web = machine.start_web()
+    machine.start_worker()
+    visitor = machine.visit("ann@example.org")
+    form = visitor.fill_in("no bell")
+    machine.arm("commit:videos.request_video.after")
+    assert visitor.send("/videos", form) == 0
+    wait_until(lambda: not web.is_alive, 10, "the web is dead")
+    machine.start_web()
+    wait_until(lambda: machine.trace("submit.before"), 60, "work goes on")
+    machine.wait_for_the_end()
+    assert [video["status"] for video in machine.videos("no bell")] == ["completed"]
+    machine.check()

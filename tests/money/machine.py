@@ -227,13 +227,17 @@ class Money(RuleBasedStateMachine):
         name, cost, reference = spend
         is_new = reference not in self.house.given_back
         verb = partial(self._refund, name, cost, reference)
-        done = race(self.house.app, [verb] * times).results if at_once else self._repeat(verb, times)
+        done = (
+            race(self.house.app, [verb] * times).results if at_once else self._repeat(verb, times)
+        )
         if is_new:
             self.house.given_back.add(reference)
             self.house.balances[name] += cost
         self.house.expect(f"refunded {done}", sum(done) == is_new)
 
-    @rule(target=granted, name=names, number=st.sampled_from([1, 8, 30, -7]), repeated=st.booleans())
+    @rule(
+        target=granted, name=names, number=st.sampled_from([1, 8, 30, -7]), repeated=st.booleans()
+    )
     def grant(self, name: str, number: int, repeated: bool) -> Any:
         """Grants and adjustments; an adjustment may leave a debt."""
         key = f"gift-{next(self.house.numbers)}"
@@ -266,7 +270,9 @@ class Money(RuleBasedStateMachine):
 
     def _spend_in_context(self, name: str, cost: int, reference: str) -> str:
         user_id = self.house.ids[name]
-        self.house.inside(credits.spend, user_id, cost, key=f"spend:{reference}", reference=reference)
+        self.house.inside(
+            credits.spend, user_id, cost, key=f"spend:{reference}", reference=reference
+        )
         return reference
 
     def _has_spent(self, name: str, cost: int, reference: str) -> None:
@@ -285,4 +291,3 @@ class Money(RuleBasedStateMachine):
         return self.house.inside(
             credits.grant, self.house.ids[name], number, kind=kind, key=key, reason="test"
         )
-

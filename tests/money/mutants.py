@@ -93,9 +93,9 @@ def drop_unique_key(app: Flask) -> None:
 def _write_if_new() -> Statement:
     """What spends and grants make do with: ON CONFLICT wants the key that is not there."""
     entries = CreditEntry.__table__
-    row = select(
-        *(bindparam(name, type_=entries.c[name].type) for name in credits._COLUMNS)
-    ).where(~exists(select(literal(1)).where(entries.c.key == bindparam("key"))))
+    row = select(*(bindparam(name, type_=entries.c[name].type) for name in credits._COLUMNS)).where(
+        ~exists(select(literal(1)).where(entries.c.key == bindparam("key")))
+    )
     return Statement(insert(entries).from_select(credits._COLUMNS, row, include_defaults=False))
 
 

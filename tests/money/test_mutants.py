@@ -1,6 +1,5 @@
 """Negative controls: the machine and the races find the two mistakes they exist for, by name."""
 
-from functools import partial
 
 import pytest
 from flask import Flask
@@ -9,7 +8,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.money import mutants
 from tests.money.conftest import Fresh
-from tests.money.invariants import BALANCE, REFUND, RUNNING, broken
+from tests.money.invariants import BALANCE, REFUND, RUNNING
 from tests.money.machine import Money
 from tests.money.test_machine import SETTINGS
 from tests.money.test_machine import no_ffmpeg as no_ffmpeg
