@@ -24,6 +24,8 @@ SLANT = math.tan(math.radians(12))
 WAVE_HEIGHT = 40
 WAVE_STEP = 4
 MINUTE_S, HOUR_S = 60, 3600
+FIRST_ESTIMATE_S = 10
+"""After so long an estimate has been shown, and was wrong."""
 
 CANCELLABLE = {"local": ("queued", "submitting", "processing")}
 """Statuses in which stopping costs us nothing, by provider; elsewhere only while queued."""
@@ -196,15 +198,21 @@ def progress_words(video: Any) -> str:
         return gettext("Stopped before it was done.")
     if video.cancel_requested:
         return gettext("The credits come back when it has stopped.")
+    if video.is_late and video.status == "queued":
+        return gettext(
+            "In line for over %(minutes)d minutes: whoever renders is busy or away. "
+            "You can cancel and get every credit back.",
+            minutes=limits.QUEUE_EXPLAIN_S // MINUTE_S,
+        )
     if video.is_late:
         return gettext("Usually done by now. It goes on, nothing is lost.")
     if video.status == "storing":
         return gettext("Drawn. Its sound is being measured.")
-    if video.status == "queued" and video.error_text:
-        return error_sentence(video.error_text)
     if video.eta_high_s is not None:
         left = range_words(video.eta_low_s, video.eta_high_s)
         return gettext("Ready in %(time)s", time=left)
+    if video.status == "processing" and _age_s(video.started_at) > FIRST_ESTIMATE_S:
+        return gettext("Longer than usual; it goes on.")
     return gettext("The first estimate comes in a moment.")
 
 
@@ -261,6 +269,10 @@ def register(app: Flask) -> None:
 def _language() -> str:
     locale = get_locale()
     return "zh" if locale is not None and locale.language == "zh" else "en"
+
+
+def _age_s(moment: datetime | None) -> float:
+    return (datetime.now(UTC) - moment).total_seconds() if moment else 0.0
 
 
 def _coarse(seconds: float | None) -> int:

@@ -159,7 +159,7 @@ def quote_of(
 def _priced_anyway(form: Mapping[str, str]) -> requests.VideoRequest | None:
     """The price depends neither on prompt nor on seed: show it while those are still wrong."""
     try:
-        return requests.parse({**form, "prompt": form.get("prompt", "")[:1] or "-", "seed": ""})
+        return requests.parse({**form, "prompt": "-", "seed": ""})
     except InvalidForm:
         return None
 

@@ -182,8 +182,16 @@ for (const strip of $$(".types")) {
   if (chosen) strip.scrollLeft = chosen.offsetLeft - strip.offsetLeft - strip.clientWidth / 2 + chosen.clientWidth / 2;
 }
 
+// "Show more" goes away with its answer: the focus moves on to the first card that came.
+let wantsMore = false;
+document.addEventListener("click", (event) => { if (event.target.closest(".more a")) wantsMore = true; });
+
 document.addEventListener("htmx:after:swap", (event) => {
   dress();
+  if (wantsMore && !$(".more .htmx-request")) {
+    wantsMore = false;
+    [...$$(".page-of-videos")].at(-1)?.querySelector("h3 a")?.focus();
+  }
   announce(false);
   // The page of a video shows its card while it is made: when that is over, it becomes the player's page.
   if ($("[data-reload-when-done] > .card[data-status=completed]")) location.reload();

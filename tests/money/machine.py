@@ -1,7 +1,7 @@
-"""Whatever people and workers do, in any order, once, twice or at the same moment: money adds up."""
+"""Whatever people and workers do, in any order, twice or at the same moment: money adds up."""
 
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -42,9 +42,11 @@ class Money(RuleBasedStateMachine):
     spent = Bundle("spent")  # (name, credits, reference) of spends that belong to no video
     granted = Bundle("granted")  # (name, credits, kind, key)
 
-    def __init__(self, fresh: Fresh) -> None:
+    fresh: ClassVar[Fresh]
+
+    def __init__(self) -> None:
         super().__init__()
-        self.house = House(fresh())
+        self.house = House(type(self).fresh())
 
     @invariant()
     def everything_adds_up(self) -> None:
@@ -291,3 +293,8 @@ class Money(RuleBasedStateMachine):
         return self.house.inside(
             credits.grant, self.house.ids[name], number, kind=kind, key=key, reason="test"
         )
+
+
+def money_in(fresh: Fresh) -> type[Money]:
+    """The machine, each example on a database that `fresh` made."""
+    return type("MoneyHere", (Money,), {"fresh": staticmethod(fresh)})

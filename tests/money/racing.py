@@ -6,7 +6,7 @@ and nobody waits again.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +25,7 @@ JOIN_S = 30
 
 @dataclass(frozen=True)
 class Race:
-    """What came of it: a result or a refusal for each verb, in order; did all stand there at once?"""
+    """A result or a refusal for each verb, in order; and whether all stood there at once."""
 
     results: list[Any]
     has_met: bool
@@ -48,7 +48,7 @@ class Meeting:
         self._places: dict[int, str] = {}
 
     @contextmanager
-    def attended(self, place: str):  # type: ignore[no-untyped-def]
+    def attended(self, place: str) -> Iterator[None]:
         """This thread will come; when it ends without having come, the others need not wait."""
         thread = threading.get_ident()
         self._places[thread] = place
@@ -110,7 +110,7 @@ def race(
 
 
 @contextmanager
-def _listening(app: Flask, meeting: Meeting):  # type: ignore[no-untyped-def]
+def _listening(app: Flask, meeting: Meeting) -> Iterator[None]:
     with app.app_context():
         engine = db.engine
     event.listen(engine, "before_cursor_execute", meeting.before_statement)

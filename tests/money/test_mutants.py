@@ -1,6 +1,5 @@
 """Negative controls: the machine and the races find the two mistakes they exist for, by name."""
 
-
 import pytest
 from flask import Flask
 from hypothesis import Phase, settings
@@ -9,9 +8,8 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.money import mutants
 from tests.money.conftest import Fresh
 from tests.money.invariants import BALANCE, REFUND, RUNNING
-from tests.money.machine import Money
+from tests.money.machine import money_in
 from tests.money.test_machine import SETTINGS
-from tests.money.test_machine import no_ffmpeg as no_ffmpeg
 
 SEARCH = settings(
     SETTINGS,
@@ -28,7 +26,7 @@ pytestmark = [pytest.mark.both_databases, pytest.mark.usefixtures("no_ffmpeg")]
 def counterexample(fresh: Fresh) -> str:
     """What the machine says when it fails."""
     with pytest.raises(AssertionError) as failure:
-        run_state_machine_as_test(lambda: Money(fresh), settings=SEARCH)
+        run_state_machine_as_test(money_in(fresh), settings=SEARCH)
     return str(failure.value)
 
 
