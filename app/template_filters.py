@@ -198,19 +198,27 @@ def progress_words(video: Any) -> str:
         return gettext("Stopped before it was done.")
     if video.cancel_requested:
         return gettext("The credits come back when it has stopped.")
-    if video.is_late and video.status == "queued":
-        return gettext(
-            "In line for over %(minutes)d minutes: whoever renders is busy or away. "
-            "You can cancel and get every credit back.",
-            minutes=limits.QUEUE_EXPLAIN_S // MINUTE_S,
-        )
     if video.is_late:
-        return gettext("Usually done by now. It goes on, nothing is lost.")
+        return _late_words(video)
     if video.status == "storing":
         return gettext("Drawn. Its sound is being measured.")
     if video.eta_high_s is not None:
         left = range_words(video.eta_low_s, video.eta_high_s)
         return gettext("Ready in %(time)s", time=left)
+    return _unknown_words(video)
+
+
+def _late_words(video: Any) -> str:
+    if video.status != "queued":
+        return gettext("Usually done by now. It goes on, nothing is lost.")
+    return gettext(
+        "In line for over %(minutes)d minutes: whoever renders is busy or away. "
+        "You can cancel and get every credit back.",
+        minutes=limits.QUEUE_EXPLAIN_S // MINUTE_S,
+    )
+
+
+def _unknown_words(video: Any) -> str:
     if video.status == "processing" and _age_s(video.started_at) > FIRST_ESTIMATE_S:
         return gettext("Longer than usual; it goes on.")
     return gettext("The first estimate comes in a moment.")

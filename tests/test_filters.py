@@ -165,7 +165,12 @@ def test_the_sound_check(english: None, values: dict[str, Any], text: str) -> No
             "Cancelled",
             "Stopped before it was done.",
         ),
-        ({"status": "queued", "error_text": "No key works."}, "Waiting in line", "No key works."),
+        (
+            {"status": "queued", "is_late": True},
+            "Waiting in line",
+            "In line for over 15 minutes: whoever renders is busy or away. "
+            "You can cancel and get every credit back.",
+        ),
     ],
 )
 def test_where_a_video_is(english: None, values: dict[str, Any], state: str, sentence: str) -> None:
