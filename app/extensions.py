@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from flask import Flask
+from flask import Flask, Response
 from flask_babel import Babel
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
@@ -28,6 +28,7 @@ BUSY_TIMEOUT_MS = 15_000
 READS: dict[str, Any] = {
     "isolation_level": "AUTOCOMMIT",
     "pool_reset_on_return": None,
+    "pool_pre_ping": False,  # a second statement for each; Statement.first asks again instead
     "execution_options": {"is_reader": True},
 }
 
@@ -46,12 +47,29 @@ class Base(DeclarativeBase):
     )
 
 
+class Visitors(LoginManager):
+    """Flask-Login without its own cookie, for which it would read the session at every answer."""
+
+    def _update_remember_cookie(self, response: Response) -> Response:
+        return response
+
+
+class RouteLimiter(Limiter):
+    """No limit holds for every route, so only the views that have one look at theirs."""
+
+    def _check_request_limit(
+        self, callable_name: str | None = None, in_middleware: bool = True
+    ) -> None:
+        if not in_middleware:
+            super()._check_request_limit(callable_name, in_middleware)
+
+
 db = SQLAlchemy(model_class=Base)
 migrate = Migrate(render_as_batch=True)
-login = LoginManager()
+login = Visitors()
 csrf = CSRFProtect()
 babel = Babel()
-limiter = Limiter(get_remote_address, strategy="sliding-window-counter", headers_enabled=True)
+limiter = RouteLimiter(get_remote_address, strategy="sliding-window-counter", headers_enabled=True)
 # The queue object is global because tasks are declared on it at import; `init_app` gives it its
 # storage.  Results are never read, and would pile up in SQLite.
 huey: Huey = MemoryHuey("cuttingasmr", results=False)

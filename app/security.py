@@ -12,6 +12,7 @@ from flask import Flask, Response, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import limits
+from app.state_cookie import LazySessions
 
 CSP = "; ".join(
     (
@@ -59,9 +60,7 @@ def init_app(app: Flask) -> None:
     headers = (*HEADERS, HSTS) if is_production else HEADERS
 
     @app.after_request
-    def _policy(response: Response) -> Response:
-        for name, value in headers:
-            response.headers[name] = value
+    def _cache(response: Response) -> Response:
         if request.endpoint == "static" and "v" in request.args:
             response.headers["Cache-Control"] = f"public, max-age={STATIC_MAX_AGE_S}, immutable"
         elif "Cache-Control" not in response.headers:
@@ -69,6 +68,8 @@ def init_app(app: Flask) -> None:
         return response
 
     app.jinja_env.globals.update(asset=asset_of(app))
+    app.session_interface = LazySessions()
+    app.wsgi_app = Policy(app.wsgi_app, headers)  # type: ignore[method-assign]
     app.wsgi_app = MethodOverride(app.wsgi_app)  # type: ignore[method-assign]
     if hops := app.config["TRUSTED_PROXIES"]:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
@@ -93,6 +94,24 @@ def asset_of(app: Flask) -> Callable[[str], str]:
         return address_at(name, (folder / name).stat().st_mtime_ns)
 
     return fresh if app.config["APP_ENV"] == "development" else address
+
+
+class Policy:
+    """Adds the headers to every answer, also to one that never reached a route.
+
+    Not `after_request`: setting a header there looks through all that are there already.
+    """
+
+    def __init__(
+        self, wsgi_app: Callable[..., Iterable[bytes]], headers: tuple[tuple[str, str], ...]
+    ) -> None:
+        self._wsgi_app, self._headers = wsgi_app, headers
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        def start(status: str, headers: list[tuple[str, str]], error: Any = None) -> Any:
+            return start_response(status, [*headers, *self._headers], error)
+
+        return self._wsgi_app(environ, start)
 
 
 class MethodOverride:

@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from flask import Flask
-from flask_babel import format_datetime, format_decimal, get_locale, gettext, ngettext
+from flask_babel import format_datetime, format_decimal
 from markupsafe import Markup
 
 from app import catalogue, limits
 from app.catalogue import VideoType
 from app.errors import _l
+from app.i18n import gettext, locale, ngettext
 from app.models.video import LIVE
 
 SLANT = math.tan(math.radians(12))
@@ -87,7 +88,7 @@ def when(moment: datetime | None) -> Markup:
     if moment is None:
         return Markup("")
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    words = format_datetime(aware.astimezone(UTC), DATE_PATTERNS[_language()], rebase=False)
+    words = format_datetime(aware.astimezone(UTC), DATE_PATTERNS[locale()], rebase=False)
     stamp = aware.astimezone(UTC).isoformat(timespec="seconds")
     return Markup('<time datetime="{}" data-when>{} UTC</time>').format(stamp, words)
 
@@ -150,13 +151,13 @@ def minus(number: int) -> str:
 def type_name(type_id: str) -> str:
     """The name of a type in the visitor's language; an unknown id is shown as it is."""
     found = catalogue.find_type(type_id)
-    return found.name(_language()) if found else type_id.replace("-", " ").capitalize()
+    return found.name(locale()) if found else type_id.replace("-", " ").capitalize()
 
 
 def type_prompt(type_id: str) -> str:
     """The example prompt of a type in the visitor's language."""
     found = catalogue.find_type(type_id)
-    return found.prompt(_language()) if found else ""
+    return found.prompt(locale()) if found else ""
 
 
 def still(type_id: str) -> str:
@@ -182,11 +183,10 @@ def entry_words(kind: str) -> str:
 
 def status_words(video: Any) -> str:
     """Where a video is, in two or three words."""
-    if video.status in LIVE:
-        if video.cancel_requested:
-            return gettext("Stopping")
-        if video.is_late:
-            return gettext("Later than expected")
+    if video.cancel_requested and video.status in LIVE:
+        return gettext("Stopping")
+    if video.is_late and video.status in LIVE:
+        return gettext("Later than expected")
     return gettext(STATUS_WORDS[video.status])
 
 
@@ -272,11 +272,6 @@ def register(app: Flask) -> None:
     app.add_template_filter(people_credits, "credits")
     app.add_template_test(is_live, "live")
     app.jinja_env.globals["limits"] = limits
-
-
-def _language() -> str:
-    locale = get_locale()
-    return "zh" if locale is not None and locale.language == "zh" else "en"
 
 
 def _age_s(moment: datetime | None) -> float:

@@ -38,5 +38,4 @@ def find(video_id: str, token_hash: str | None) -> Any:
     """The card's row of a video of the person whose session this is, or None."""
     if token_hash is None:
         return None
-    with reader().connect() as connection:
-        return _FIND.first(connection, video_id=video_id, token_hash=token_hash, moment=now())
+    return _FIND.first(reader(), video_id=video_id, token_hash=token_hash, moment=now())

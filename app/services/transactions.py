@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult
+from sqlalchemy import Connection, CursorResult, Engine
 from sqlalchemy.engine import Dialect
+from sqlalchemy.exc import DBAPIError
 
 from app.extensions import db
 
@@ -64,7 +65,7 @@ def money_transaction() -> Iterator[Connection]:
         yield connection
 
 
-Converters = tuple[Callable[[Any], Any] | None, ...]
+Converters = tuple[tuple[int, Callable[[Any], Any]], ...]
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,13 @@ class _Compiled:
     order: tuple[str, ...] | None
     constants: dict[str, Any]
     to_driver: dict[str, Callable[[Any], Any]]
+
+    def bind(self, values: dict[str, Any]) -> Any:
+        """What the driver is given: by name, or in order where it knows no names."""
+        bound = {**self.constants, **values}
+        for name, convert in self.to_driver.items():
+            bound[name] = convert(bound[name])
+        return bound if self.order is None else tuple(map(bound.__getitem__, self.order))
 
 
 class Statement:
@@ -94,35 +102,40 @@ class Statement:
     def __call__(self, connection: Connection, **values: Any) -> CursorResult[Any]:
         """Run it; rows come as the driver gives them."""
         compiled = self._for(connection.dialect)
-        bound = {**compiled.constants, **values}
-        for name, convert in compiled.to_driver.items():
-            bound[name] = convert(bound[name])
-        if compiled.order is None:
-            return connection.exec_driver_sql(compiled.sql, bound)
-        return connection.exec_driver_sql(
-            compiled.sql, tuple(bound[name] for name in compiled.order)
-        )
+        return connection.exec_driver_sql(compiled.sql, compiled.bind(values))
 
-    def first(self, connection: Connection, **values: Any) -> Any:
-        """The first row of a SELECT as a named tuple with converted values, or None."""
-        result = self(connection, **values)
-        converters = self._from_driver.get(connection.dialect.name)
-        if converters is None:
-            converters = self._converters(connection.dialect, result.cursor.description)
-        row = result.first()
-        if row is None:
+    def first(self, engine: Engine, **values: Any) -> Any:
+        """The first row of a SELECT as a named tuple with converted values, or None.
+
+        For engines in AUTOCOMMIT. A connection that died in the pool, because the server was
+        restarted, is replaced and the question asked once more.
+        """
+        compiled = self._for(engine.dialect)
+        bound = compiled.bind(values)
+        # Where someone listens (tracing, tests) statements go SQLAlchemy's way, to be heard.
+        ask = _ask_heard if engine.dispatch.before_cursor_execute else _ask
+        try:
+            found, description = ask(engine, compiled.sql, bound)
+        except ConnectionLost:
+            found, description = ask(engine, compiled.sql, bound)
+        if found is None:
             return None
-        return self._row._make(
-            value if convert is None else convert(value)
-            for value, convert in zip(row, converters, strict=True)
-        )
+        row = list(found)
+        for index, convert in self._converters(engine.dialect, description):
+            row[index] = convert(row[index])
+        return self._row._make(row)
 
     def _converters(self, dialect: Dialect, description: Any) -> Converters:
-        """How each column's value becomes what its type promises; kept after the first row."""
-        found = self._from_driver[dialect.name] = tuple(
-            column.type.dialect_impl(dialect).result_processor(dialect, told[1])
-            for column, told in zip(self._statement.selected_columns, description, strict=True)
-        )
+        """Which columns' values become something else, and by what; found out once a dialect."""
+        found = self._from_driver.get(dialect.name)
+        if found is None:
+            processors = (
+                column.type.dialect_impl(dialect).result_processor(dialect, told[1])
+                for column, told in zip(self._statement.selected_columns, description, strict=True)
+            )
+            found = self._from_driver[dialect.name] = tuple(
+                (index, convert) for index, convert in enumerate(processors) if convert is not None
+            )
         return found
 
     def _for(self, dialect: Dialect) -> _Compiled:
@@ -142,3 +155,43 @@ class Statement:
         }
         order = tuple(compiled.positiontup) if compiled.positional else None
         return _Compiled(str(compiled), order, dict(compiled.params), to_driver)
+
+
+class ConnectionLost(RuntimeError):
+    """The connection was dead; the pool has been emptied, so that the next one is new."""
+
+
+def _ask(engine: Engine, sql: str, bound: Any) -> tuple[Any, Any]:
+    """The first row, and what the driver says of its columns.
+
+    Straight to the driver: SQLAlchemy describes the columns of such a result anew each time, which
+    for a card costs ten times what SQLite needs to find the row.
+    """
+    pooled = engine.raw_connection()
+    try:
+        cursor = pooled.cursor()
+        cursor.execute(sql, bound)
+        answer = cursor.fetchone(), cursor.description
+        cursor.close()
+    except engine.dialect.loaded_dbapi.Error as error:
+        was_dead = engine.dialect.is_disconnect(error, pooled, None)
+        pooled.invalidate()
+        if not was_dead:
+            raise
+        engine.dispose()
+        raise ConnectionLost from error
+    pooled.close()
+    return answer
+
+
+def _ask_heard(engine: Engine, sql: str, bound: Any) -> tuple[Any, Any]:
+    """The same by SQLAlchemy, which tells its listeners."""
+    try:
+        with engine.connect() as connection:
+            result = connection.exec_driver_sql(sql, bound)
+            description = result.cursor.description
+            return result.first(), description
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        raise ConnectionLost from error
