@@ -185,7 +185,7 @@ def status_words(video: Any) -> str:
     """Where a video is, in two or three words."""
     if video.cancel_requested and video.status in LIVE:
         return gettext("Stopping")
-    if video.is_late and video.status in LIVE:
+    if video.is_late and video.status in LIVE and video.status != "queued":
         return gettext("Later than expected")
     return gettext(STATUS_WORDS[video.status])
 

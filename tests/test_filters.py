@@ -168,8 +168,10 @@ def test_the_sound_check(english: None, values: dict[str, Any], text: str) -> No
         (
             {"status": "queued", "is_late": True},
             "Waiting in line",
-            "In line for over 15 minutes: whoever renders is busy or away. "
-            "You can cancel and get every credit back.",
+            (
+                "In line for over 15 minutes: whoever renders is busy or away. "
+                "You can cancel and get every credit back."
+            ),
         ),
     ],
 )

@@ -99,8 +99,10 @@ def is_text(text: str) -> bool:
 
 
 def title_from(prompt: str) -> str:
-    """The prompt's first line, cut at a word where it is too long."""
+    """The prompt's first line, with a capital, cut at a word where it is too long."""
     line = prompt.split("\n", 1)[0].strip()
+    if len(capital := line[:1].upper()) == 1:  # "ß" would become two
+        line = capital + line[1:]
     if len(line) <= limits.TITLE_MAX_CHARS:
         return line
     head = line[: limits.TITLE_MAX_CHARS - 1]
