@@ -10,7 +10,7 @@ from app import limits
 from app.auth import require_sign_in
 from app.blueprints import composing
 from app.htmx import is_fragment_request
-from app.services import videos
+from app.services import library, videos
 
 bp = Blueprint("studio", __name__)
 
@@ -39,7 +39,7 @@ def quote() -> ResponseReturnValue:
 
 def page(context: dict[str, Any]) -> str:
     """The whole studio around a composer."""
-    recent = videos.recent(current_user.id, limits.STUDIO_RECENT_VIDEOS)
+    recent = library.recent(current_user.id, limits.STUDIO_RECENT_VIDEOS)
     return render_template("studio/show.html", videos=recent, running=running(recent), **context)
 
 

@@ -13,8 +13,8 @@ from app.auth import require_sign_in
 from app.blueprints import composing, receipts, studio
 from app.errors import InvalidForm, NotFound, TooMany, UserError, _l
 from app.htmx import is_fragment_request
-from app.services import cards, requests, videos
-from app.services.videos import Filters
+from app.services import cards, library, requests, videos
+from app.services.library import Filters
 from app.tasks.videos import ring
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -33,7 +33,7 @@ def index() -> ResponseReturnValue:
         state=request.args.get("state", "all"),
         favourite=request.args.get("favourite") == "1",
     )
-    rows, cursor = videos.library(current_user.id, filters, before=request.args.get("before", ""))
+    rows, cursor = library.page(current_user.id, filters, before=request.args.get("before", ""))
     name = "videos/_page.html" if is_fragment_request() else "videos/index.html"
     return render_template(
         name,
@@ -57,7 +57,7 @@ def create() -> ResponseReturnValue:
     if not is_fragment_request():
         return redirect(url_for("studio.show", _anchor="live-h"), 303)
     made = [videos.get_owned(current_user.id, video_id) for video_id in reversed(ids)]
-    recent = videos.recent(current_user.id, len(ids) + 4)
+    recent = library.recent(current_user.id, len(ids) + 4)
     context = composing.composed(request.form, fresh=True, is_new=True)
     context["messages"] = [("ok", _("Paid and in line. You can close this page; it goes on."))]
     body = render_template(

@@ -109,6 +109,8 @@ def spend(
 
     Raises NotEnoughCredits, or AlreadySpent when the key was used: then nothing was taken.
     """
+    if cost_credits <= 0:
+        raise ValueError("a spend takes one credit or more")
     row = _TAKE(connection, user=user_id, cost=cost_credits).first()
     if row is None:
         if connection.scalar(select(_entries.c.id).where(_entries.c.key == key)):
@@ -134,6 +136,8 @@ def refund(
     connection: Connection, user_id: int, credits: int, *, key: str, reason: str, reference: str
 ) -> bool:
     """Give spent credits back, once a key. Returns whether this call did it."""
+    if credits <= 0:
+        raise ValueError("a refund gives one credit or more")
     return _add_once(connection, user_id, credits, "refund", key, reason, reference)
 
 

@@ -145,16 +145,16 @@ class Statement:
         return compiled
 
     def _compile(self, dialect: Dialect) -> _Compiled:
-        compiled = self._statement.compile(
-            dialect=dialect, compile_kwargs={"render_postcompile": True}
-        )
+        compiled = self._statement.compile(dialect=dialect)
         to_driver = {
             name: convert
             for bind, name in compiled.bind_names.items()
             if (convert := bind.type.dialect_impl(dialect).bind_processor(dialect)) is not None
         }
         order = tuple(compiled.positiontup) if compiled.positional else None
-        return _Compiled(str(compiled), order, dict(compiled.params), to_driver)
+        # Only what the statement itself holds: a value that the caller forgets must be missed.
+        constants = {name: value for name, value in compiled.params.items() if value is not None}
+        return _Compiled(str(compiled), order, constants, to_driver)
 
 
 class ConnectionLost(RuntimeError):

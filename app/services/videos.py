@@ -6,16 +6,15 @@ How a video is made is services/attempts.py. Each verb here is one transaction.
 import contextlib
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
 
-from sqlalchemy import Connection, bindparam, insert, literal, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from app import catalogue, limits, media
-from app.errors import NotFound, TooMany, UserError, _l
+from app import limits, media
+from app.errors import NotFound, UserError, _l
 from app.extensions import db
-from app.models import LIVE, FormToken, Identity, User, Video, is_id, new_id, now
-from app.services import credits, endings, pricing, requests, vendors
+from app.models import LIVE, FormToken, Video, is_id, new_id, now
+from app.services import allowances, credits, endings, pricing, requests, vendors
 from app.services.requests import VideoRequest
 from app.services.transactions import Statement, money_transaction
 
@@ -79,7 +78,7 @@ def new_token() -> str:
 
 def quote(user_id: int, request: VideoRequest) -> Quote:
     """Price of `request` for this user, and the balance it would come from."""
-    is_first = db.session.scalar(_first_video_is_open(user_id)) is not None
+    is_first = allowances.has_first_video(user_id)
     return Quote(_price(request, is_first), credits.balance_of(user_id))
 
 
@@ -97,8 +96,8 @@ def request_video(
         if not _accept_form(connection, user_id, token, request.digest):
             return _ids_of_form(connection, user_id, token, request.digest)
         balance = credits.lock(connection, user_id)
-        _check_hourly_limit(connection, user_id, request.count)
-        is_first = _claim_first_video(connection, user_id, ids[0], request)
+        allowances.check_hourly_limit(connection, user_id, request.count)
+        is_first = allowances.claim_first_video(connection, user_id, ids[0], request)
         price = _price(request, is_first)
         if price.total != price_credits:
             raise PriceChanged
@@ -164,58 +163,6 @@ def _ids_of_form(connection: Connection, user_id: int, token: str, digest: str) 
         .order_by(Video.id)
     )
     return list(rows)
-
-
-def _check_hourly_limit(connection: Connection, user_id: int, count: int) -> None:
-    """Rows are counted under the account's lock, so that parallel forms cannot pass together."""
-    hour_ago = now() - timedelta(hours=1)
-    times = connection.scalars(
-        select(Video.created_at)
-        .where(Video.user_id == user_id, Video.created_at > hour_ago)
-        .order_by(Video.created_at.desc())
-        .limit(limits.VIDEOS_PER_HOUR)
-    ).all()
-    too_many = len(times) + count - limits.VIDEOS_PER_HOUR
-    if too_many <= 0:
-        return
-    frees_at = times[len(times) - too_many] + timedelta(hours=1)
-    wait_s = max(1, int((frees_at - now()).total_seconds()) + 1)
-    raise TooMany(
-        _l(
-            "You can make %(most)d videos an hour. Nothing was charged; "
-            "the next place is free in %(minutes)d min."
-        ),
-        retry_after_s=wait_s,
-        most=limits.VIDEOS_PER_HOUR,
-        minutes=-(-wait_s // 60),
-    )
-
-
-def _first_video_is_open(user_id: int):  # type: ignore[no-untyped-def]
-    return (
-        select(literal(1))
-        .select_from(User)
-        .join(Identity, Identity.key == User.identity_key)
-        .where(User.id == user_id, Identity.first_video_id.is_(None))
-    )
-
-
-def _claim_first_video(
-    connection: Connection, user_id: int, video_id: str, request: VideoRequest
-) -> bool:
-    """Take the first-video price for `video_id`, where the request is one that it is for.
-
-    A short one that costs less anyway takes it too: it was the first.
-    """
-    if not pricing.has_first_video_price(request.duration_s, request.resolution):
-        return False
-    key = select(User.identity_key).where(User.id == user_id).scalar_subquery()
-    claimed = connection.execute(
-        update(Identity)
-        .where(Identity.key == key, Identity.first_video_id.is_(None))
-        .values(first_video_id=video_id)
-    )
-    return claimed.rowcount == 1
 
 
 def get_owned(user_id: int, video_id: str) -> Video:
@@ -314,50 +261,3 @@ def delete(user_id: int, video_id: str) -> None:
         )
     with contextlib.suppress(media.MediaError):  # hidden all the same; attempts.tidy comes again
         vendors.current().storage.delete_all(endings.folder(video_id))
-
-
-def recent(user_id: int, size: int) -> list[Video]:
-    """The user's newest videos, those being made first."""
-    mine = select(Video).where(Video.user_id == user_id, Video.deleted_at.is_(None))
-    live = db.session.scalars(mine.where(Video.status.in_(LIVE)).order_by(Video.id.desc()))
-    ended = db.session.scalars(
-        mine.where(Video.status.not_in(LIVE)).order_by(Video.id.desc()).limit(size)
-    )
-    return [*live, *ended]
-
-
-@dataclass(frozen=True)
-class Filters:
-    """What a library page shows: text, type, state (all, ready, live, failed), favourites only."""
-
-    q: str = ""
-    type: str = ""
-    state: str = "all"
-    favourite: bool = False
-
-
-_STATES = {"ready": ("completed",), "live": LIVE, "failed": ("failed", "cancelled")}
-
-
-def library(
-    user_id: int, filters: Filters, *, before: str = "", size: int = limits.LIBRARY_PAGE_VIDEOS
-) -> tuple[list[Video], str | None]:
-    """The user's videos, newest first, and the cursor of the next page (None on the last).
-
-    Keyset paging: ids sort by time, so any depth costs the same.
-    """
-    query = select(Video).where(Video.user_id == user_id, Video.deleted_at.is_(None))
-    if is_id(before):
-        query = query.where(Video.id < before)
-    if filters.q:
-        wanted = "".join(filter(requests.is_text, filters.q))[: limits.SEARCH_MAX_CHARS]
-        text = Video.title.icontains(wanted, autoescape=True)
-        query = query.where(text | Video.prompt.icontains(wanted, autoescape=True))
-    if catalogue.find_type(filters.type):
-        query = query.where(Video.type == filters.type)
-    if filters.state in _STATES:
-        query = query.where(Video.status.in_(_STATES[filters.state]))
-    if filters.favourite:
-        query = query.where(Video.is_favourite.is_(True))
-    rows = list(db.session.scalars(query.order_by(Video.id.desc()).limit(size + 1)))
-    return rows[:size], rows[size - 1].id if len(rows) > size else None

@@ -5,7 +5,6 @@ watched (see points); `arm` says where the next one dies.
 """
 
 import os
-import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +22,7 @@ from tests.databases import free_port
 from tests.faults import nursery
 from tests.faults.fast import FastProvider
 from tests.faults.nursery import Part
+from tests.faults.visitor import Visitor
 from tests.waiting import wait_until
 
 START_S = 40.0  # on a machine that is busy with everything else
@@ -61,6 +61,7 @@ class Machine:
         self.engine = create_engine(url).execution_options(
             is_reader=True, isolation_level="AUTOCOMMIT"
         )
+        self.plans = 0
         self.parts: list[Part] = []
         self.clients: list[httpx.Client] = []
         self.checked: set[str] = set()
@@ -125,23 +126,31 @@ class Machine:
 
     def arm(self, moment: str, *, count: int = 1, name: str = "KILL") -> None:
         """The `count`-th process that reaches the moment is ended there (or stopped: "STOP")."""
-        (self.faults / "hit").unlink(missing_ok=True)
+        self.plans += 1
+        (self.faults / f"plan-{self.plans}").touch()
         draft = self.faults / "draft"
-        draft.write_text(f"{name} {count} {moment}")
+        draft.write_text(f"{name} {count} {moment} {self.plans}")
         draft.rename(self.faults / "armed")
 
     def disarm(self) -> None:
-        (self.faults / "armed").unlink(missing_ok=True)
+        """Nobody is to die any more; `is_hit` says whether somebody did, or is about to."""
+        (self.faults / f"plan-{self.plans}").unlink(missing_ok=True)
 
     @property
     def is_hit(self) -> bool:
-        return (self.faults / "hit").exists()
+        return (self.faults / f"hit-{self.plans}").exists()
 
     def trace(self, moment: str) -> list[list[str]]:
         """Seconds, pid, moment and detail of each time a process got to `moment`."""
         path = self.faults / "trace"
         lines = path.read_text().splitlines() if path.exists() else []
         return [words for line in lines if (words := line.split(" ", 3))[2] == moment]
+
+    def commits(self) -> set[str]:
+        """The names of all verbs that committed here."""
+        lines = (self.faults / "trace").read_text().splitlines()
+        names = (line.split(" ")[2] for line in lines)
+        return {name.split(":")[1].rpartition(".")[0] for name in names if name[:7] == "commit:"}
 
     def close(self) -> None:
         for client in self.clients:
@@ -168,7 +177,7 @@ class Machine:
 
         return int(self.call(create))
 
-    def visit(self, email: str) -> "Visitor":
+    def visit(self, email: str) -> Visitor:
         """A new person with a browser, signed in."""
         self.add_person(email)
         return Visitor(self.http(), email)
@@ -196,6 +205,7 @@ class Machine:
             self._check_video(video)
         placed = [words[3] for words in self.trace("submit.before")]
         assert len(placed) == len(set(placed)), "an attempt was submitted twice"
+        assert self.rows("SELECT kind, text FROM alerts") == []  # a repaired bug raises one
         assert list((self.instance / "renders").glob("*")) == []
         assert self.zombies() == []
 
@@ -253,47 +263,3 @@ def processes() -> Iterator[tuple[int, str, int]]:
             with suppress(OSError, IndexError):
                 fields = (entry / "stat").read_text().rpartition(")")[2].split()
                 yield int(entry.name), fields[0], int(fields[1])
-
-
-class Visitor:
-    """A browser without scripts: signs in, fills in forms as pages give them, presses buttons."""
-
-    def __init__(self, http: httpx.Client, email: str) -> None:
-        self.http = http
-        page = self.http.get("/sign-in").text
-        form = {"email": email, "password": PASSWORD, "csrf_token": hidden(page, "csrf_token")}
-        assert self.http.post("/sign-in", data=form).status_code == 303
-
-    def fill_in(self, prompt: str, count: int = 1) -> dict[str, str]:
-        """The studio's form with its price, ready to be sent."""
-        page = self.http.get("/studio").text
-        form = {name: hidden(page, name) for name in ("csrf_token", "token")} | {
-            "type": "glass-fruit",
-            "prompt": prompt,
-            "aspect_ratio": "1:1",
-            "duration": "10" if "endless" in prompt else "4",
-            "resolution": "720p",
-            "seed": "",
-            "count": str(count),
-        }
-        priced = self.http.post("/studio/quote", data=form).text
-        return {**form, "price": hidden(priced, "price")}
-
-    def send(self, path: str, form: dict[str, str]) -> int:
-        """The status of the answer; 0 when the server died meanwhile."""
-        try:
-            return self.http.post(path, data=form).status_code
-        except httpx.TransportError:
-            return 0
-
-    def press(self, path: str, **fields: str) -> int:
-        """A button of a page that is open already."""
-        token = hidden(self.http.get("/studio").text, "csrf_token")
-        return self.send(path, {"csrf_token": token, **fields})
-
-
-def hidden(page: str, name: str) -> str:
-    """The value of a hidden field."""
-    found = re.search(rf'name="{name}" value="([^"]*)"', page)
-    assert found, f"no field {name} in {page[:2000]}"
-    return found[1]

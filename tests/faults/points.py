@@ -5,16 +5,15 @@ after the verb that commits: `attempts._claim`), every call of a provider, every
 storage, the queue.
 The folder FAULTS_DIR tells a process what to do and hears what it did:
 
-    armed   "KILL 2 submit.after": the second process to get there is ended, its whole group
-    hit     the same, once it was carried out
-    trace   one line a moment: "monotonic-seconds pid moment detail"
+    armed    "KILL 2 submit.after 7": the second process to get there is ended, its whole group
+    plan-7   renamed to hit-7 by the one that carries it out
+    trace    one line a moment: "monotonic-seconds pid moment detail"
 """
 
 import functools
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,7 +25,8 @@ from app.providers.local import LocalProvider
 from renderer import manners
 
 FOLDER = "FAULTS_DIR"
-_turn = threading.Lock()
+STEPS = ("attempts", "endings", "leases", "results", "sweeps")
+"""Services whose commits bring a video further; "step" is after each, whatever its name."""
 
 
 def reach(moment: str, detail: object = "") -> None:
@@ -35,21 +35,31 @@ def reach(moment: str, detail: object = "") -> None:
     line = f"{time.monotonic():.3f} {os.getpid()} {moment} {detail}".rstrip()
     with (folder / "trace").open("a") as trace:
         trace.write(f"{line}\n")
-    with _turn:
-        order = _read(folder / "armed").split()
-        if len(order) != 3 or order[2] != moment:
-            return
-        name, count = order[0], int(order[1])
-        if count > 1:
-            (folder / "armed").write_text(f"{name} {count - 1} {moment}")
-            return
-        try:
-            (folder / "armed").rename(folder / "hit")
-        except FileNotFoundError:
-            return  # another process was hit
-        if name == "KILL":
+    order = _read(folder / "armed").split()
+    if len(order) == 4 and order[2] == moment and _is_my_turn(folder, int(order[1]), order[3]):
+        if order[0] == "KILL":
             os.killpg(0, signal.SIGKILL)
-        os.kill(os.getpid(), signal.Signals[f"SIG{name}"])
+        os.kill(os.getpid(), signal.Signals[f"SIG{order[0]}"])
+
+
+def _is_my_turn(folder: Path, wanted: int, plan: str) -> bool:
+    """Count the visits of all processes; the wanted one carries the plan out, if it still stands."""
+    visit = next(number for number in range(1, 1000) if _is_new(folder / f"visit-{plan}-{number}"))
+    if visit != wanted:
+        return False
+    try:
+        (folder / f"plan-{plan}").rename(folder / f"hit-{plan}")
+    except FileNotFoundError:
+        return False  # disarmed
+    return True
+
+
+def _is_new(path: Path) -> bool:
+    try:
+        path.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
 
 
 def _read(path: Path) -> str:
@@ -107,6 +117,8 @@ def _watch_commits() -> None:
         reach(f"commit:{verb}.before")
         original(self, connection)
         reach(f"commit:{verb}.after")
+        if verb.partition(".")[0] in STEPS:
+            reach("step")
 
     DefaultDialect.do_commit = do_commit  # type: ignore[method-assign]
 

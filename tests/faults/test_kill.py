@@ -89,6 +89,16 @@ RECOVERING = [  # the worker that picks up the pieces dies too
     Moment("commit:attempts._claim.after", then=("commit:attempts.give_back.before",)),
     Moment("put:video.half", then=("put:video.half", "commit:results._complete.before")),
 ]
+ELSEWHERE = {  # commits that move no video
+    "accounts.create_user",
+    "estimates._write",
+    "identities.grant_due_welcomes",
+    "leases.free_dead",  # see RECOVERING
+    "sessions.delete_ended",
+    "sessions.start",
+    "sweeps._give_up_waiting",
+    "ticks.make_due",
+}
 MOMENTS = [*ASKING, *SUBMITTING, *SWEEPING, *STORING, *STOPPING, *RECOVERING]
 
 
@@ -100,6 +110,16 @@ RENDERING = [  # what only the real renderer has
     *(Moment(f"progress:{percent}") for percent in (1, 20, 40, 60, 80, 100)),
     Moment("render.end.before", "cancel", "endless", "cancelled"),
     Moment("render.end.after", "cancel", "endless", "cancelled"),
+]
+STEPS = [  # whatever the verbs are called: the worker dies after the first commit, the second, ...
+    Moment("step", prompt=prompt, ends=ends, count=count, is_certain=False)
+    for prompt, ends, most in (
+        ("glass", "completed", 9),
+        ("failing", "failed", 7),
+        ("lossy", "failed", 16),
+        ("hiccup", "failed", 9),
+    )
+    for count in range(1, most + 1)
 ]
 ONLY_FAST = ("sturdy", "refused", "hiccup", "lossy", "failing")
 
@@ -113,6 +133,19 @@ def test_killed_at_every_gap_nothing_is_lost_or_doubled(
         machines = [make_machine(start=start) for _ in range(LANES)]
         recovered_s = campaign.run(machines, MOMENTS, seed)
     assert len(recovered_s) == len(MOMENTS) >= 30
+    seen = set().union(*(machine.commits() for machine in machines))
+    planned = {one.where.partition(":")[2].rpartition(".")[0] for one in MOMENTS}
+    assert seen - planned <= ELSEWHERE, "a commit at which nobody is killed"
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(900)
+def test_killed_after_the_nth_commit_nothing_is_lost_or_doubled(
+    make_machine: Callable[..., Machine], seed: int
+) -> None:
+    with nursery.nursery() as start:
+        machines = [make_machine(start=start) for _ in range(LANES)]
+        campaign.run(machines, STEPS, seed)
 
 
 @pytest.mark.proof

@@ -10,8 +10,9 @@ import redis
 from sqlalchemy import URL
 
 from app.tasks.videos import SLACK_S, SWEEP_EVERY_S
-from tests.faults.machine import Machine, Visitor
+from tests.faults.machine import Machine
 from tests.faults.nursery import Part, nursery
+from tests.faults.visitor import Visitor
 from tests.waiting import wait_until
 
 pytest_plugins = ["tests.faults.fixtures"]

@@ -13,6 +13,7 @@ from app.services import credits, endings
 from app.services.credits import AlreadySpent
 from app.services.transactions import money_transaction
 from tests.conftest import Call, Person, Rows
+from tests.fakes import FakeProvider
 from tests.faults.making import Making
 
 pytestmark = pytest.mark.both_databases
@@ -159,10 +160,15 @@ def test_an_adjustment_may_leave_a_debt_and_then_nothing_can_be_spent(
     assert call(credits.adjust, carol.id, 6, key="gift", reason="test")
     assert spend(inside, carol, 1) == 0
     assert [entry[2] for entry in entries()] == [10, -5, 1, 0]
-    assert list(call(lambda: list(credits.verify_ledger())))[1:] == []
 
 
 # Verifying ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def making(call: Call, rows: Rows, fake_provider: FakeProvider, alice: Person) -> Making:
+    """Alice's videos; nobody looks at her books but these tests."""
+    return Making(call, rows, fake_provider, alice)
 
 
 @pytest.fixture

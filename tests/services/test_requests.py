@@ -183,12 +183,15 @@ def test_the_same_fields_have_the_same_digest(parse: Parse) -> None:
 @pytest.mark.parametrize(
     ("prompt", "title"),
     [
-        ("glass", "glass"),
-        ("first line \nsecond", "first line"),
-        ("x" * 100, "x" * 100),
-        ("x" * 101, "x" * 99 + "…"),
-        ("word " * 30, ("word " * 19).strip() + "…"),
-        ("a " + "x" * 200, "a " + "x" * 97 + "…"),  # one long word is cut inside
+        ("glass", "Glass"),
+        ("first line \nsecond", "First line"),
+        ("慢慢切开一颗 glass 草莓", "慢慢切开一颗 glass 草莓"),
+        ("éclair", "Éclair"),
+        ("ßmall", "ßmall"),  # its capital would be two letters
+        ("x" * 100, "X" + "x" * 99),
+        ("x" * 101, "X" + "x" * 98 + "…"),
+        ("word " * 30, "W" + ("word " * 19).strip()[1:] + "…"),
+        ("a " + "x" * 200, "A " + "x" * 97 + "…"),  # one long word is cut inside
         ("🍓" * 101, "🍓" * 99 + "…"),
     ],
 )
