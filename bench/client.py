@@ -8,6 +8,7 @@ import selectors
 import socket
 import sys
 import time
+from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
@@ -49,18 +50,22 @@ def answered(url: str, connections: int, seconds: float, headers: list[str]) -> 
     parts = urlsplit(url)
     lines = [f"GET {parts.path or '/'} HTTP/1.1", f"Host: {parts.netloc}", *headers, "", ""]
     request = "\r\n".join(lines).encode()
-    selector = selectors.DefaultSelector()
-    for _ in range(connections):
-        one = Connection((parts.hostname or "", parts.port or 80), request)
-        selector.register(one.socket, selectors.EVENT_READ, one)
+    with ExitStack() as stack:
+        selector = stack.enter_context(selectors.DefaultSelector())
+        for _ in range(connections):
+            one = Connection((parts.hostname or "", parts.port or 80), request)
+            stack.enter_context(one.socket)
+            selector.register(one.socket, selectors.EVENT_READ, one)
+        return _count(selector, seconds)
+
+
+def _count(selector: selectors.BaseSelector, seconds: float) -> int:
     count, end_s = 0, time.monotonic() + seconds
     while time.monotonic() < end_s:
         for key, _ in selector.select(1):
             if key.data.is_answered():
                 count += 1
                 key.data.ask()
-    for key in list(selector.get_map().values()):
-        key.data.socket.close()
     return count
 
 

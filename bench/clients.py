@@ -2,9 +2,10 @@
 
 import time
 from multiprocessing import get_context
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+
+from bench.processes import cpu_s
 
 
 class Clients:
@@ -12,7 +13,7 @@ class Clients:
 
     def __init__(self, count: int, url: str, place: Path) -> None:
         self._count, self._url, self._place = count, url, place
-        self._clients: list[tuple[Any, Connection]] = []
+        self._clients: list[tuple[Any, Any]] = []
 
     def __enter__(self) -> "Clients":
         context = get_context("spawn")
@@ -33,17 +34,21 @@ class Clients:
             if process.is_alive():
                 process.kill()
 
+    def cpu_s(self) -> float:
+        """Seconds of CPU all of them have used."""
+        return sum(cpu_s(process.pid) for process, _ in self._clients)
+
     def rate(self, hot: bool, seconds: float) -> float:
         """Debits a second of all together, of one account or of all accounts."""
         for _, pipe in self._clients:
             pipe.send((hot, seconds))
-        return sum(pipe.recv() for _, pipe in self._clients)
+        return sum(float(pipe.recv()) for _, pipe in self._clients)
 
 
-def _serve(pipe: Connection, url: str, place: Path) -> None:
+def _serve(pipe: Any, url: str, place: Path) -> None:
     from app import create_app
     from app.models import new_id
-    from bench import debit, scratch
+    from bench import scratch, spending
     from config import Config
 
     app = create_app(Config.from_env(scratch.environment(url, place)))
@@ -53,7 +58,7 @@ def _serve(pipe: Connection, url: str, place: Path) -> None:
             hot, seconds = order
             count, started = 0, time.perf_counter()
             while time.perf_counter() - started < seconds:
-                debit.debit(1 if hot else debit.anyone(), new_id())
+                spending.debit(1 if hot else spending.anyone(), new_id())
                 count += 1
             pipe.send(count / (time.perf_counter() - started))
     scratch.close(app)

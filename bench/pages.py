@@ -61,7 +61,11 @@ def _measured(name: str, url: Any, place: Path, load: Load) -> Figure:
         first, last = _times(app, user_id)
     note = f"{median(last) * 1000:.2f} / {median(first) * 1000:.2f} ms, loaded in {loaded_s:.0f} s"
     return Figure(
-        f"last page / first page, {name}", paired(last, first), target=1.5, better="lower", note=note
+        f"last page / first page, {name}",
+        paired(last, first),
+        target=1.5,
+        better="lower",
+        note=note,
     )
 
 

@@ -19,6 +19,7 @@ from sqlalchemy import URL, make_url
 
 from app import create_app
 from app.extensions import db
+from bench.processes import tree_cpu_s
 from config import Config
 
 _numbers = itertools.count()
@@ -87,6 +88,11 @@ class Server:
         self.programs = programs
         self.log = place / "log"
         self.url = make_url(f"postgresql+psycopg://postgres@127.0.0.1:{port}/postgres")
+
+    def cpu_s(self) -> float:
+        """Seconds of CPU that the server and its sessions, ended ones too, have used."""
+        words = (self.log.parent / "data" / "postmaster.pid").read_text().split()
+        return tree_cpu_s(int(words[0]))
 
     def ask(self, sql: str) -> list[tuple[object, ...]]:
         """Run one statement outside a transaction; its rows, if it has any."""

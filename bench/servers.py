@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.processes import tree_cpu_s
 from bench.scratch import free_port, wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -41,18 +42,9 @@ class Web:
 
     def load(self, path: str, headers: dict[str, str], seconds: float) -> Slice:
         """Ask for `path` over and over from the other core. Raises when an answer is not a 200."""
-        before_s = self._cpu_s()
+        before_s = tree_cpu_s(self.process.pid)
         requests = _requests(f"http://127.0.0.1:{self.port}{path}", headers, seconds)
-        return Slice(requests, self._cpu_s() - before_s)
-
-    def _cpu_s(self) -> float:
-        """utime + stime of the master and its worker, in seconds (proc(5), fields 14 and 15)."""
-        pids = [self.process.pid, *_children(self.process.pid)]
-        ticks = 0
-        for pid in pids:
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            ticks += int(fields[11]) + int(fields[12])
-        return ticks / os.sysconf("SC_CLK_TCK")
+        return Slice(requests, tree_cpu_s(self.process.pid) - before_s)
 
 
 @contextlib.contextmanager
@@ -87,10 +79,6 @@ def _listens(process: "subprocess.Popen[bytes]", port: int) -> bool:
         return False
     finally:
         connection.close()
-
-
-def _children(pid: int) -> list[int]:
-    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def _pinned(core: int, command: list[str]) -> list[str]:

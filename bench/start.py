@@ -18,6 +18,7 @@ from statistics import median
 
 from bench import scratch
 from bench.figures import Figure, missing
+from bench.processes import in_session
 from bench.servers import ROOT
 
 STARTS = 3
@@ -108,18 +109,7 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
         process.send_signal(signal.SIGTERM)
     process.wait(STOP_S)
     with contextlib.suppress(TimeoutError):
-        scratch.wait_until(lambda: not _members(process.pid), STOP_S, "its parts ended")
-    for pid in _members(process.pid):
+        scratch.wait_until(lambda: not in_session(process.pid), STOP_S, "its parts ended")
+    for pid in in_session(process.pid):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-
-
-def _members(session: int) -> list[int]:
-    """The pids of the session that `make` began (proc(5), field 6)."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            if entry.name.isdigit() and int(fields[3]) == session and fields[0] != "Z":
-                found.append(int(entry.name))
-    return found

@@ -145,7 +145,7 @@ def give_back(video_id: str, lease: Lease, state: str, code: str, text: str) -> 
             .where(*lease.held, Attempt.state.in_(endings.OPEN_ATTEMPT))
             .values(
                 state=state,
-                error_code=code[: endings.CODE_CHARS],
+                error_code=endings.plain(code)[: endings.CODE_CHARS],
                 error_text=endings.plain(text),
                 ended_at=now(),
                 **FREE,

@@ -1,6 +1,6 @@
 """How a video ends unpaid: failed or cancelled, with its refund in the same transaction."""
 
-from sqlalchemy import ColumnElement, Connection, update
+from sqlalchemy import ColumnElement, Connection, case, update
 
 from app.errors import _l
 from app.models import LIVE, Attempt, Identity, Video, now
@@ -69,6 +69,11 @@ def cancel(
     return _end(video_id, "cancelled", where, code="cancelled", text="", lease=lease)
 
 
+def prompt_kept() -> ColumnElement[str]:
+    """The prompt as an ended video keeps it: blank where its owner deleted the video meanwhile."""
+    return case((Video.deleted_at.is_not(None), ""), else_=Video.prompt)
+
+
 def plain(text: str) -> str:
     """A vendor's words as a column takes them: no NUL (PostgreSQL), and not too long."""
     return text.replace("\x00", "")[:TEXT_CHARS]
@@ -87,6 +92,7 @@ def _end(
     text: str,
     lease: Lease | None,
 ) -> bool:
+    code, text = plain(code)[:CODE_CHARS], plain(text)
     try:
         with money_transaction() as connection:
             _close_attempt(connection, video_id, status, code, text, lease)
@@ -118,8 +124,8 @@ def _close_attempt(
         .where(*mine, Attempt.state.in_(OPEN_ATTEMPT))
         .values(
             state=state,
-            error_code=code[:CODE_CHARS],
-            error_text=plain(text),
+            error_code=code,
+            error_text=text,
             ended_at=now(),
             **FREE,
         )
@@ -140,9 +146,10 @@ def _close_video(
         .where(Video.id == video_id, *where)
         .values(
             status=status,
-            error_code=code[:CODE_CHARS],
+            error_code=code,
             error_text=REASONS.get(code, _OTHER),
             refunded_credits=Video.cost_credits,
+            prompt=prompt_kept(),
             completed_at=now(),
             queue_position=None,
             eta_low_s=None,

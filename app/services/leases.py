@@ -4,6 +4,7 @@ A claim lasts LEASE_S seconds, a heartbeat renews it every HEARTBEAT_S.  Every w
 lease's token, so that a worker which overslept its lease (SIGSTOP, a long pause) changes nothing.
 """
 
+import logging
 import os
 import socket
 import threading
@@ -15,11 +16,14 @@ from pathlib import Path
 
 from flask import current_app
 from sqlalchemy import ColumnElement, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from app import limits
 from app.extensions import db
 from app.models import Attempt, new_id, now
 from app.services.transactions import money_transaction
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -89,8 +93,12 @@ def kept_alive(lease: Lease) -> Iterator[None]:
 
     def beat() -> None:
         while not done.wait(limits.HEARTBEAT_S):
-            with app.app_context(), money_transaction() as connection:
-                connection.execute(update(Attempt).where(*lease.held).values(lease_until=_until()))
+            try:
+                with app.app_context(), money_transaction() as connection:
+                    renewed = update(Attempt).where(*lease.held).values(lease_until=_until())
+                    connection.execute(renewed)
+            except SQLAlchemyError:  # the next beat may succeed, and the lease lasts four of them
+                log.exception("the lease of attempt %s was not renewed", lease.attempt_id)
 
     thread = threading.Thread(target=beat, name=f"lease-{lease.attempt_id}", daemon=True)
     thread.start()

@@ -122,6 +122,7 @@ def _complete(
                     status="completed",
                     progress=100,
                     completed_at=now(),
+                    prompt=endings.prompt_kept(),
                     eta_low_s=None,
                     eta_high_s=None,
                     **values,

@@ -7,7 +7,7 @@ import contextlib
 import secrets
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, case, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app import limits, media
@@ -192,6 +192,7 @@ def rename(user_id: int, video_id: str, title: str) -> Video:
 
 def set_favourite(user_id: int, video_id: str, is_favourite: bool) -> Video:
     """Mark the video as a favourite, or take the mark away."""
+    get_owned(user_id, video_id)
     return _set(user_id, video_id, is_favourite=is_favourite)
 
 
@@ -241,6 +242,8 @@ def cancellable(provider: str) -> tuple[str, ...]:
 def delete(user_id: int, video_id: str) -> None:
     """Hide the video for good: files gone, prompt and title blank, row and ledger kept.
 
+    What is still being made keeps its prompt until it ends.
+
     An unfinished one is cancelled where that is allowed; otherwise it runs to its end unseen and
     keeps its charge or refund.
     """
@@ -252,7 +255,7 @@ def delete(user_id: int, video_id: str) -> None:
             .values(
                 deleted_at=now(),
                 title="",
-                prompt="",
+                prompt=case((Video.status.in_(LIVE), Video.prompt), else_=""),
                 file_key=None,
                 poster_key=None,
                 thumbnail_key=None,

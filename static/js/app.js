@@ -32,6 +32,14 @@ document.addEventListener("keydown", (event) => {
   if (open) $("summary", open).focus();
 });
 
+// The field in an opened menu has the focus, its text selected.
+document.addEventListener("toggle", ({ target }) => {
+  const field = target.matches("details.menu[open]") && $("input.control", target);
+  if (!field) return;
+  field.focus();
+  field.select();
+}, { capture: true });
+
 // --- counters count people's characters, not UTF-16 halves
 function count(field) {
   const out = document.getElementById(field.dataset?.counter);

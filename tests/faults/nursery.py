@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from threading import Lock
 
@@ -100,7 +101,7 @@ def nursery() -> Iterator[Start]:
 def main() -> None:
     """Fork once a line of stdin, tell the pid on stdout; the kernel reaps."""
     for name in MODULES.split():
-        __import__(name)
+        import_module(name)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in sys.stdin:
         kind, env, log = json.loads(line)
@@ -133,11 +134,9 @@ def become(kind: str, env: dict[str, str], log: str) -> None:
 def run(kind: str) -> None:
     """What `python -m gunicorn ...` and `flask worker` do."""
     if kind == "web":
-        from gunicorn.app.wsgiapp import run as run_gunicorn
-
         options = ["--config", "deploy/gunicorn.py", "--no-control-socket"]
         sys.argv = ["gunicorn", *options, "tests.faults.parts:web()"]
-        run_gunicorn()
+        import_module("gunicorn.app.wsgiapp").run()
     else:
         from tests.faults import parts
 

@@ -16,7 +16,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +39,20 @@ def reach(moment: str, detail: object = "") -> None:
     if len(order) == 4 and order[2] == moment and _is_my_turn(folder, int(order[1]), order[3]):
         if order[0] == "KILL":
             os.killpg(0, signal.SIGKILL)
-        os.kill(os.getpid(), signal.Signals[f"SIG{order[0]}"])
+        _stop()
+
+
+def _stop() -> None:
+    """SIGSTOP while no other thread of ours holds a lock of SQLite: all the others would wait."""
+    from app.extensions import huey
+    from app.services import transactions
+
+    with transactions._sqlite_writers, getattr(huey.storage, "lock", nullcontext()):
+        os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def _is_my_turn(folder: Path, wanted: int, plan: str) -> bool:
-    """Count the visits of all processes; the wanted one carries the plan out, if it still stands."""
+    """Count the visits of all processes; the wanted one carries the plan out, if it stands."""
     visit = next(number for number in range(1, 1000) if _is_new(folder / f"visit-{plan}-{number}"))
     if visit != wanted:
         return False

@@ -157,13 +157,12 @@ def test_a_result_that_is_no_longer_there_fails_with_its_refund(
 
 def meanwhile(making: Making, monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
     """`act()` once, by somebody else, while a worker fetches the result."""
-    fetch, done = making.provider.fetch, []
+    fetch, still_to_do = making.provider.fetch, [act]
 
     def interrupted(handle: str) -> Path:
-        path = fetch(handle)
-        if not done:
-            done.append(True)
-            act()
+        path: Path = fetch(handle)
+        if still_to_do:
+            still_to_do.pop()()
         return path
 
     monkeypatch.setattr(making.provider, "fetch", interrupted)
@@ -269,10 +268,19 @@ def test_a_worker_that_overslept_its_lease_changes_nothing(
     assert making.is_charged(video_id)
 
 
-def test_of_two_workers_at_once_one_stores(making: Making, good: Path, files: Files) -> None:
+def test_of_three_workers_at_once_one_stores(
+    making: Making, good: Path, files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
     video_id = making.ask()
     making.finish_render(video_id)
-    barrier, answers = threading.Barrier(3), []
+    barrier, answers, fetched = threading.Barrier(3), [], []
+    fetch = making.provider.fetch
+
+    def count(handle: str) -> Path:
+        fetched.append(handle)
+        return Path(fetch(handle))
+
+    monkeypatch.setattr(making.provider, "fetch", count)
 
     def store() -> None:
         barrier.wait(10)
@@ -284,6 +292,7 @@ def test_of_two_workers_at_once_one_stores(making: Making, good: Path, files: Fi
     for thread in threads:
         thread.join(30)
     assert sorted(answers) == [False, False, True]
+    assert len(fetched) == 1
     assert making.status(video_id) == "completed"
     assert files() == three(video_id)
     assert making.is_charged(video_id)
@@ -301,7 +310,12 @@ def test_a_worker_that_takes_longer_than_a_lease_keeps_it(
     def wait_long() -> None:
         """While three leases go by, a sweep never finds the video to be nobody's."""
         give_up_s = time.monotonic() + 3
-        wait_until(lambda: looks.append(making.sweep().to_store) or time.monotonic() > give_up_s)
+
+        def look() -> bool:
+            looks.append(making.sweep().to_store)
+            return time.monotonic() > give_up_s
+
+        wait_until(look)
 
     meanwhile(making, monkeypatch, wait_long)
     assert making.store(video_id)

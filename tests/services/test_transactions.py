@@ -1,20 +1,24 @@
 """Money transactions: all or nothing, one writer at a time on SQLite, statements compiled once."""
 
 import threading
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 from flask import Flask
+from psycopg import ProgrammingError
 from sqlalchemy import bindparam, event, insert, select, text, update
+from sqlalchemy.exc import DBAPIError
 
-from app.extensions import db
+from app.extensions import db, reader
 from app.models import Tick, User
 from app.services import accounts, transactions
 from app.services.transactions import FairLock, Statement, money_transaction
 from tests.conftest import Call, Person, Rows
 from tests.waiting import wait_until
 
+Add = Callable[[str, datetime], None]
 NOON = datetime(2026, 3, 10, 12, 0, 0, 250000, tzinfo=UTC)
 ADD = Statement(insert(Tick.__table__).values(name=bindparam("name"), due_at=bindparam("due_at")))
 FIND = Statement(select(Tick.name, Tick.due_at).where(Tick.name == bindparam("wanted")))
@@ -155,27 +159,39 @@ def test_the_sqlite_lock_is_free_again_when_begin_fails(
 # Statements --------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def add(app: Flask) -> Add:
+    """`add("name", moment)`: a committed row, written by a Statement."""
+
+    def add(name: str, due_at: datetime) -> None:
+        with app.app_context(), money_transaction() as connection:
+            ADD(connection, name=name, due_at=due_at)
+
+    return add
+
+
 @pytest.mark.both_databases
-def test_values_are_converted_both_ways(app: Flask) -> None:
-    beijing = NOON + timedelta(hours=8)
-    with app.app_context(), money_transaction() as connection:
-        ADD(connection, name="100% 'sure'", due_at=NOON)
-        ADD(connection, name="%s", due_at=beijing)
-        row = FIND.first(connection, wanted="100% 'sure'")
+def test_values_are_converted_both_ways(app: Flask, add: Add) -> None:
+    beijing = (NOON + timedelta(hours=8)).astimezone(timezone(timedelta(hours=8)))
+    add("100% 'sure'", NOON)
+    add("%s", beijing)
+    with app.app_context():
+        row = FIND.first(reader(), wanted="100% 'sure'")
         assert (row.name, row.due_at) == ("100% 'sure'", NOON)
-        assert FIND.first(connection, wanted="%s").due_at == beijing
-        assert FIND.first(connection, wanted="nothing") is None
+        assert FIND.first(reader(), wanted="%s").due_at == beijing
+        assert FIND.first(reader(), wanted="nothing") is None
 
 
 @pytest.mark.both_databases
-def test_a_constant_in_the_statement_is_bound_too(app: Flask) -> None:
+def test_a_constant_in_the_statement_is_bound_too(app: Flask, add: Add) -> None:
     rename = Statement(
         update(Tick.__table__).where(Tick.name == bindparam("old")).values(name="renamed")
     )
-    with app.app_context(), money_transaction() as connection:
-        ADD(connection, name="one", due_at=NOON)
-        assert rename(connection, old="one").rowcount == 1
-        assert FIND.first(connection, wanted="renamed").due_at == NOON
+    add("one", NOON)
+    with app.app_context():
+        with money_transaction() as connection:
+            assert rename(connection, old="one").rowcount == 1
+        assert FIND.first(reader(), wanted="renamed").due_at == NOON
 
 
 @pytest.mark.both_databases
@@ -191,5 +207,12 @@ def test_it_is_compiled_once(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_forgotten_value_is_an_error(app: Flask) -> None:
     """As NULL it would make a guard false, or a row wrong, and nobody would see it."""
     statement = Statement(select(Tick.name).where(Tick.name == bindparam("wanted")))
-    with app.app_context(), money_transaction() as connection, pytest.raises(KeyError):
-        statement(connection)
+    with app.app_context(), pytest.raises((KeyError, ProgrammingError)):
+        statement.first(reader())
+    with app.app_context(), pytest.raises((KeyError, DBAPIError)):
+        _ask_without_the_value(statement)
+
+
+def _ask_without_the_value(statement: Statement) -> None:
+    with money_transaction() as connection:
+        statement(connection, wnated="x")
