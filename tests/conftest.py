@@ -7,13 +7,14 @@ at through `rows`.
 
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import URL, RowMapping, make_url, text
+from sqlalchemy import URL, Engine, RowMapping, event, make_url, text
 
 from app import create_app
 from app.extensions import db, huey
@@ -109,6 +110,25 @@ def migrate(url: URL, folder: Path) -> None:
     with app.app_context():
         upgrade()
     close(app)
+
+
+@pytest.fixture(autouse=True)
+def no_power_cuts(request: pytest.FixtureRequest) -> Iterator[None]:
+    """SQLite does not wait for the disk in tests, unless they are marked `synchronous`.
+
+    Processes die in tests, machines do not: what a killed process has written is there.
+    """
+    if request.node.get_closest_marker("synchronous"):
+        yield
+        return
+
+    def relax(connection: object, _record: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA synchronous=OFF")
+
+    event.listen(Engine, "connect", relax)
+    yield
+    event.remove(Engine, "connect", relax)
 
 
 # The app -----------------------------------------------------------------------------------------

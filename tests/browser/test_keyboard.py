@@ -96,7 +96,8 @@ def test_a_video_is_asked_for_by_keyboard(still: Site, visit: Visit) -> None:
     expect(visitor.card(video_id)).to_contain_text("Honey on warm bread")
     cancel = visitor.card(video_id).get_by_role("button", name="Cancel")
     cancel.focus()
-    visitor.wait_for_polls(video_id, 1)
+    still.change_video(video_id, queue_position=7)
+    expect(visitor.card(video_id)).to_contain_text("No. 7")  # the card has come anew under it
     expect(cancel).to_be_focused()
     page.keyboard.press("Enter")
     expect(visitor.card(video_id)).to_have_attribute("data-status", "cancelled")

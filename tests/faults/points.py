@@ -14,6 +14,7 @@ import functools
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -48,7 +49,7 @@ def _stop() -> None:
     from app.services import transactions
 
     with transactions._sqlite_writers, getattr(huey.storage, "lock", nullcontext()):
-        os.kill(os.getpid(), signal.SIGSTOP)
+        signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)  # not a step further
 
 
 def _is_my_turn(folder: Path, wanted: int, plan: str) -> bool:

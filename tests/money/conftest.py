@@ -4,11 +4,10 @@ import dataclasses
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import URL, event, text
+from sqlalchemy import URL, text
 
 from app import media
 from app.extensions import db
@@ -37,9 +36,6 @@ def fresh(
 
     The same app, since its statements are compiled already: Hypothesis asks hundreds of times.
     """
-    with app.app_context():
-        if database == "sqlite":
-            event.listen(db.engine, "connect", _without_sync)
     template = None if database == "postgresql" else request.getfixturevalue("sqlite_template")
 
     def fresh() -> Flask:
@@ -55,11 +51,6 @@ def fresh(
         return app
 
     return fresh
-
-
-def _without_sync(connection: Any, _record: object) -> None:
-    """No power cut in here; with thousands of commits, a busy disk would be most of the time."""
-    connection.execute("PRAGMA synchronous=OFF")
 
 
 def _empty_postgres() -> None:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from typing import Any
 
 import pytest
@@ -76,6 +77,7 @@ def test_reading_first_and_writing_then_loses_nothing(app: Flask, call: Call, ro
     assert rows("SELECT used_credits FROM credit_accounts") == [{"used_credits": 30}]
 
 
+@pytest.mark.synchronous
 def test_on_sqlite_only_money_takes_the_write_lock_at_once(app: Flask) -> None:
     begun: list[str] = []
     with app.app_context():
@@ -128,10 +130,14 @@ def test_the_lock_is_handed_on_in_order_of_arrival() -> None:
         for number in range(8):
             threads.append(threading.Thread(target=queue_up, args=(number,)))
             threads[-1].start()
-            wait_until(lambda number=number: len(lock._waiting) == number + 1)
+            wait_until(partial(_is_waiting, lock, number + 1))
     for thread in threads:
         thread.join(10)
     assert order == list(range(8))
+
+
+def _is_waiting(lock: FairLock, number: int) -> bool:
+    return len(lock._waiting) == number
 
 
 def test_an_error_inside_hands_the_lock_on() -> None:
