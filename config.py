@@ -3,12 +3,15 @@
 Every variable is described in docs/settings.md and .env.example; a test compares the three lists.
 """
 
+import contextlib
 import os
 import secrets
+import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 ROOT = Path(__file__).resolve().parent
 
@@ -34,7 +37,8 @@ VARIABLES = (
     "LOG_LEVEL",
 )
 ENVIRONMENTS = ("development", "test", "production")
-PROVIDERS = ("kie", "fal", "replicate", "google", "local")
+PROVIDERS = ("local",)
+LATER_PROVIDERS = ("kie", "fal", "replicate", "google")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 MIN_SECRET_BYTES = 32
 
@@ -77,24 +81,25 @@ class Config:
         read = _Reader(os.environ if env is None else env)
         app_env = read.choice("APP_ENV", ENVIRONMENTS, "development")
         instance = (ROOT / read.text("INSTANCE_DIR", "instance")).resolve()
+        make_private(instance)
         secret = read.secret_key(instance, app_env == "production")
         host, port = read.text("HOST", "127.0.0.1"), read.integer("PORT", 8000, 1, 65535)
         return cls(
             APP_ENV=app_env,
-            APP_URL=read.app_url(f"http://{host}:{port}", https_only=app_env == "production"),
+            APP_URL=read.app_url(own_url(host, port), https_only=app_env == "production"),
             HOST=host,
             PORT=port,
             SECRET_KEY=secret,
             DATABASE_URL=read.database_url(instance),
-            REDIS_URL=read.url("REDIS_URL", ("redis", "rediss", "unix")),
+            REDIS_URL=read.url("REDIS_URL", ("redis", "rediss")),
             INSTANCE_DIR=instance,
-            STORAGE_URL=read.url("STORAGE_URL", ("file", "s3")) or f"file://{instance}/media",
-            FFMPEG_BIN=read.optional("FFMPEG_BIN"),
+            STORAGE_URL=read.storage_url() or (instance / "media").as_uri(),
+            FFMPEG_BIN=read.program("FFMPEG_BIN"),
             LOCAL_RENDER_CONCURRENCY=read.integer("LOCAL_RENDER_CONCURRENCY", 1, 1, 64),
             LOCAL_RENDER_QUALITY=read.choice(
                 "LOCAL_RENDER_QUALITY", ("standard", "draft"), "standard"
             ),
-            VIDEO_PROVIDERS=read.names("VIDEO_PROVIDERS", PROVIDERS, ("local",)),
+            VIDEO_PROVIDERS=read.providers(),
             MAIL_URL=read.url("MAIL_URL", ("smtp", "smtps")),
             MAIL_FROM=read.email("MAIL_FROM", "CuttingASMR <hello@localhost>"),
             ADMIN_EMAILS=read.emails("ADMIN_EMAILS"),
@@ -140,15 +145,41 @@ class _Reader:
 
     def url(self, name: str, schemes: tuple[str, ...]) -> str | None:
         value = self.optional(name)
-        if value and urlsplit(value).scheme not in schemes:
+        if value and (_parts(value) is None or urlsplit(value).scheme not in schemes):
             raise ConfigError(f"{name} must be a URL starting with {':// or '.join(schemes)}://")
         return value
 
+    def storage_url(self) -> str | None:
+        value = self.optional("STORAGE_URL")
+        if value and (not value.startswith("file:///") or "?" in value):
+            raise ConfigError(
+                "STORAGE_URL must look like file:///folder (s3:// comes with a later version)"
+            )
+        return value
+
+    def program(self, name: str) -> str | None:
+        value = self.optional(name)
+        if value and shutil.which(value) is None:
+            raise ConfigError(f"{name}={value!r} names no program")
+        return value
+
+    def providers(self) -> tuple[str, ...]:
+        asked = self.text("VIDEO_PROVIDERS", "")
+        if later := [name for name in LATER_PROVIDERS if name in asked]:
+            raise ConfigError(f"VIDEO_PROVIDERS: {', '.join(later)} come with a later version")
+        return self.names("VIDEO_PROVIDERS", PROVIDERS, PROVIDERS)
+
     def app_url(self, default: str, *, https_only: bool) -> str:
         value = self.optional("APP_URL")
-        parts = urlsplit(value or default)
+        parts = _parts(value or default)
         schemes = ("https",) if https_only else ("http", "https")
-        if parts.scheme not in schemes or not parts.hostname or parts.path.strip("/"):
+        if (
+            parts is None
+            or parts.scheme not in schemes
+            or not parts.hostname
+            or parts.path.strip("/")
+            or parts.query
+        ):
             wanted = "https://your.domain" if https_only else "http(s)://host[:port]"
             raise ConfigError(f"APP_URL={value!r} must look like {wanted}, without a path")
         return f"{parts.scheme}://{parts.netloc}"
@@ -159,7 +190,8 @@ class _Reader:
             return f"sqlite:///{instance}/app.sqlite"
         if value.startswith(("postgres://", "postgresql://")):  # always psycopg 3
             value = "postgresql+psycopg://" + value.split("://", 1)[1]
-        if not value.startswith(("sqlite:///", "postgresql+psycopg://")):
+        is_sqlite = value.startswith("sqlite:///")
+        if not is_sqlite and not (value.startswith("postgresql+psycopg://") and _parts(value)):
             raise ConfigError("DATABASE_URL must start with sqlite:/// or postgresql://")
         return value
 
@@ -188,17 +220,43 @@ class _Reader:
         return value
 
 
-def instance_secret(instance: Path) -> str:
-    """The secret of this installation, made on first use; only its owner may read the file."""
-    path = instance / "secret_key"
-    instance.mkdir(mode=0o700, parents=True, exist_ok=True)
+def _parts(url: str) -> SplitResult | None:
+    """The parts of a URL; None when it cannot be read, its port included."""
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        pass
-    else:
-        with os.fdopen(handle, "w") as file:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts
+
+
+def own_url(host: str, port: int) -> str:
+    """How a browser on this machine writes where we listen."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  compared, not bound
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def make_private(folder: Path) -> None:
+    """Make the instance folder, for its owner alone."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"INSTANCE_DIR={str(folder)!r} cannot be made: {error}") from error
+
+
+def instance_secret(instance: Path) -> str:
+    """The secret of this installation, made on first use; only its owner may read the file.
+
+    Written aside and linked into place, so that of several first starts one wins and nobody ever
+    reads half a file.
+    """
+    path = instance / "secret_key"
+    if not path.exists():
+        with tempfile.NamedTemporaryFile("w", dir=instance) as file:  # made with mode 600
             file.write(secrets.token_hex(32))
+            file.flush()
+            with contextlib.suppress(FileExistsError):
+                path.hardlink_to(file.name)
     value = path.read_text().strip()
     if len(value) < MIN_SECRET_BYTES:
         raise ConfigError(f"{path} is damaged: delete it to make a new secret (signs everyone out)")

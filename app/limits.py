@@ -90,7 +90,8 @@ QUEUE_GIVE_UP_S: Final = 24 * 60 * 60
 """Queued longer than this, it fails and is refunded."""
 
 STORE_GIVE_UP_S: Final = 15 * 60
-"""A finished result that could not be stored for so long fails and is refunded."""
+STORE_TRIES: Final = 5
+"""A finished result that could not be stored for so long, tried so often, fails and is refunded."""
 
 LEASE_S: Final = 20
 HEARTBEAT_S: Final = 5

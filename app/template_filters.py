@@ -28,7 +28,7 @@ MINUTE_S, HOUR_S = 60, 3600
 FIRST_ESTIMATE_S = 10
 """After so long an estimate has been shown, and was wrong."""
 
-CANCELLABLE = {"local": ("queued", "submitting", "processing")}
+CANCELLABLE = {"local": LIVE}
 """Statuses in which stopping costs us nothing, by provider; elsewhere only while queued."""
 
 DATE_PATTERNS = {"en": "d MMM y, HH:mm", "zh": "y年M月d日 HH:mm"}

@@ -4,6 +4,9 @@ python -m bench [--strict] [fragment|debit|pages|start|render ...]
 """
 
 import argparse
+import os
+import platform
+import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -41,6 +44,7 @@ def main(arguments: list[str]) -> int:
     unknown = set(options.names) - set(MEASUREMENTS)
     if unknown:
         parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(MEASUREMENTS)}")
+    print(_where())
     figures: list[Figure] = []
     started = time.monotonic()
     for name in options.names or MEASUREMENTS:
@@ -50,6 +54,15 @@ def main(arguments: list[str]) -> int:
     missed = [figure.name for figure in figures if figure.verdict == "MISSED"]
     print(f"{len(figures)} figures, {len(missed)} missed, {time.monotonic() - started:.0f} s")
     return 1 if missed and options.strict else 0
+
+
+def _where() -> str:
+    """The machine, and how busy it is: figures by the clock want it idle."""
+    load, processors = os.getloadavg()[0], os.cpu_count()
+    return (
+        f"{time.strftime('%Y-%m-%d %H:%M')}, {processors} processors, load {load:.1f}, "
+        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
+    )
 
 
 if __name__ == "__main__":

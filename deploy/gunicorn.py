@@ -4,9 +4,14 @@ One process with threads: SQLite has one writer at a time anyway, and without Re
 count per process. On PostgreSQL and Redis raise gunicorn's own variable WEB_CONCURRENCY.
 """
 
-from config import Config
+import sys
 
-_config = Config.from_env()
+from config import Config, ConfigError
+
+try:
+    _config = Config.from_env()
+except ConfigError as error:
+    sys.exit(f"error: {error}")
 _host = f"[{_config.HOST}]" if ":" in _config.HOST else _config.HOST
 
 bind = f"{_host}:{_config.PORT}"

@@ -28,7 +28,8 @@ def render(kind, item, _context):
     return "sa.DateTime(timezone=True)" if is_time else False
 
 
-with database.engine.begin() as connection:
+def migrate(connection):
+    """Run what is missing, in one transaction, and put the triggers back."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
     context.configure(
@@ -42,3 +43,30 @@ with database.engine.begin() as connection:
     with context.begin_transaction():
         context.run_migrations()
     install_triggers(connection)
+
+
+def migrate_sqlite(connection):
+    """The same without foreign keys: a table that is copied and dropped must not take others along.
+
+    They cannot be switched inside a transaction; what they refer to is checked before its end.
+    """
+    driver = connection.connection.dbapi_connection
+    driver.execute("PRAGMA foreign_keys=OFF")
+    try:
+        with connection.begin():
+            migrate(connection)
+            if broken := connection.exec_driver_sql("PRAGMA foreign_key_check").all():
+                raise RuntimeError(
+                    f"the migration leaves rows without what they refer to: {broken}"
+                )
+    finally:
+        driver.execute("PRAGMA foreign_keys=ON")
+
+
+engine = database.engine.execution_options(immediate=True)
+with engine.connect() as connection:
+    if connection.dialect.name == "sqlite":
+        migrate_sqlite(connection)
+    else:
+        with connection.begin():
+            migrate(connection)

@@ -34,22 +34,22 @@ class EncodeError(RuntimeError):
 
 
 def find_ffmpeg() -> str:
-    """FFMPEG_BIN, then `ffmpeg` on the PATH, then the imageio-ffmpeg package."""
+    """FFMPEG_BIN, then the imageio-ffmpeg package, then `ffmpeg` on the PATH."""
     named = os.environ.get("FFMPEG_BIN")
     if named:
         found = shutil.which(named)
         if not found:
             raise NoFfmpeg(f"FFMPEG_BIN names no program: {named}")
         return found
-    found = shutil.which("ffmpeg")
-    if found:
-        return found
     try:
         import imageio_ffmpeg
 
         return str(imageio_ffmpeg.get_ffmpeg_exe())
     except (ImportError, RuntimeError) as error:
-        raise NoFfmpeg("install ffmpeg, or the package imageio-ffmpeg") from error
+        found = shutil.which("ffmpeg")
+        if not found:
+            raise NoFfmpeg("install ffmpeg, or the package imageio-ffmpeg") from error
+        return found
 
 
 def write_wav(path: Path, sound: np.ndarray) -> None:

@@ -102,9 +102,14 @@ def serving(status: int) -> Callable[..., BaseHTTPRequestHandler]:
     return Answer
 
 
+class Quiet(HTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """The client hangs up in the middle of an answer: that is how it stops."""
+
+
 @pytest.fixture
 def address(request: pytest.FixtureRequest) -> Iterator[str]:
-    with HTTPServer(("127.0.0.1", 0), serving(request.param)) as server:
+    with Quiet(("127.0.0.1", 0), serving(request.param)) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}/"

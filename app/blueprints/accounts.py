@@ -24,7 +24,7 @@ from app.extensions import db, limiter
 from app.models import User
 from app.services import accounts, links
 from app.services.accounts import Verification
-from app.tasks.mail import send_mails
+from app.tasks import mail
 
 bp = Blueprint("accounts", __name__)
 
@@ -58,8 +58,9 @@ def sign_up() -> ResponseReturnValue:
     email = accounts.sign_up(
         request.form.get("email", ""), request.form.get("password", ""), str(get_locale())
     )
-    send_mails()
+    mail.ring()
     session["mail_sent_to"], session["next"] = email, request.args.get("next")
+    session["signed_up"] = accounts.mark_of_sign_up(email)
     return redirect(url_for("accounts.check_mail"), 303)
 
 
@@ -83,7 +84,7 @@ def resend() -> ResponseReturnValue:
     known = current_user.email if current_user.is_authenticated else ""
     email = _typed_email() or session.get("mail_sent_to") or known
     accounts.send_link_again(email)
-    send_mails()
+    mail.ring()
     session["mail_sent_to"] = email
     return redirect(url_for("accounts.check_mail"), 303)
 
@@ -91,16 +92,18 @@ def resend() -> ResponseReturnValue:
 @bp.get("/verify/<token>")
 def verify(token: str) -> ResponseReturnValue:
     """Show a button: mail scanners follow links, and must not use them up."""
-    return _verify_page(accounts.look_at_link(token))
+    return _verify_page(accounts.look_at_link(token), token)
 
 
 @bp.post("/verify/<token>", endpoint="confirm")
 @by_visitor
 def confirm(token: str) -> ResponseReturnValue:
     """Confirm the address, once, and sign in."""
-    result = accounts.verify(token)
+    result = accounts.verify(
+        token, mark=session.get("signed_up"), password=request.form.get("password", "")
+    )
     if result.user_id is None:
-        return _verify_page(result.state)
+        return _verify_page(result.state, token)
     target = auth.safe_next(session.get("next"), url_for("studio.show"))
     response = make_response(redirect(target, 303))
     auth.start_session(response, db.session.get_one(User, result.user_id))
@@ -134,6 +137,9 @@ def sign_out() -> ResponseReturnValue:
 def show_form_again(error: UserError) -> ResponseReturnValue:
     """A form comes back as it was sent, without the password, with what is wrong beside it."""
     db.session.rollback()
+    if request.endpoint == "accounts.confirm":
+        text = {error.field: error_pages.text_of(error)}
+        return _verify_page("ask", str((request.view_args or {})["token"]), text)
     if request.endpoint not in FORMS:
         return error_pages.show_user_error(error)
     errors = {error.field: error_pages.text_of(error)}
@@ -151,8 +157,14 @@ def _form(email: str = "", errors: dict[str, str] | None = None) -> str:
     )
 
 
-def _verify_page(state: str) -> ResponseReturnValue:
-    return render_template("accounts/verify.html", state=state), STATUSES[state]
+def _verify_page(
+    state: str, token: str, errors: dict[str, str] | None = None
+) -> ResponseReturnValue:
+    asks = state == "ask" and accounts.wants_password(token, session.get("signed_up"))
+    page = render_template(
+        "accounts/verify.html", state=state, asks_password=asks, errors=errors or {}
+    )
+    return page, 422 if errors else STATUSES[state]
 
 
 def _welcome_words(result: Verification) -> Any:

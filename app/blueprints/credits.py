@@ -53,7 +53,8 @@ def _lines(user_id: int) -> Iterator[str]:
         yield _line(
             (
                 entry.id, entry.created_at.isoformat(timespec="seconds"), entry.kind, entry.amount,
-                entry.balance_after, entry.reason, entry.video_id or "", safe_cell(entry.title),
+                entry.balance_after, safe_cell(entry.reason), entry.video_id or "",
+                safe_cell(entry.title),
             )
         )  # fmt: skip
 

@@ -51,5 +51,5 @@ def _send(owned: Any, key: str | None, mimetype: str, name: str | None = None) -
         etag=f"{owned.id}-{key.rpartition('/')[2]}",
         last_modified=owned.completed_at.astimezone(UTC) if owned.completed_at else None,
     )
-    response.headers["Cache-Control"] = "private, max-age=3600"
+    response.headers["Cache-Control"] = "private, no-cache"
     return response

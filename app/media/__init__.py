@@ -1,6 +1,6 @@
 """Where video files live, and what ffmpeg says of them. Knows no Flask, no table and no user."""
 
-from app.media.errors import MediaCode, MediaError
+from app.media.errors import MediaCode, MediaError, write_error
 from app.media.ffmpeg import find_ffmpeg
 from app.media.inspect import Measurements, SoundCheck, check_sound, inspect
 from app.media.stills import STILL_SUFFIX, Stills, make_stills, thumbnail_size
@@ -21,4 +21,5 @@ __all__ = [
     "make_stills",
     "open_storage",
     "thumbnail_size",
+    "write_error",
 ]

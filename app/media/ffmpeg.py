@@ -43,8 +43,9 @@ class Finished:
 
 
 def find_ffmpeg(named: str | None = None) -> str:
-    """The ffmpeg to use: `named` (FFMPEG_BIN), else the one on PATH, else imageio-ffmpeg's.
+    """The ffmpeg to use: `named` (FFMPEG_BIN), else imageio-ffmpeg's, else the one on PATH.
 
+    The packaged one first: it is new enough and has every codec, which nobody knows of the other.
     Raises MediaError no_ffmpeg. A named program that is not there is an error, never skipped.
     """
     if named:
@@ -52,15 +53,17 @@ def find_ffmpeg(named: str | None = None) -> str:
         if found is None:
             raise MediaError("no_ffmpeg", f"FFMPEG_BIN names no program: {named}")
         return found
-    return shutil.which("ffmpeg") or _packaged_ffmpeg()
+    found = _packaged_ffmpeg() or shutil.which("ffmpeg")
+    if found is None:
+        raise MediaError("no_ffmpeg", "no imageio-ffmpeg and no ffmpeg on PATH")
+    return found
 
 
-def _packaged_ffmpeg() -> str:
+def _packaged_ffmpeg() -> str | None:
     try:
-        # Loaded only here: where ffmpeg is installed the package need not be.
         return str(importlib.import_module("imageio_ffmpeg").get_ffmpeg_exe())
-    except (ImportError, RuntimeError) as error:
-        raise MediaError("no_ffmpeg", "no ffmpeg on PATH and no imageio-ffmpeg") from error
+    except (ImportError, RuntimeError):  # no wheel for this platform, or its program is gone
+        return None
 
 
 def read_from(video: Path) -> list[str]:

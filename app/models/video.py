@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, text
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.extensions import db
@@ -19,13 +19,8 @@ class Video(db.Model):
     __table_args__ = (
         Index("ix_videos_user_id_id", "user_id", "id"),
         Index("ix_videos_user_id_created_at", "user_id", "created_at"),
-        Index(  # the queue: small however large the table grows
-            "ix_videos_live",
-            "status",
-            "id",
-            sqlite_where=text("status IN ('queued', 'submitting', 'processing', 'storing')"),
-            postgresql_where=text("status IN ('queued', 'submitting', 'processing', 'storing')"),
-        ),
+        Index("ix_videos_status_id", "status", "id"),  # the queue, and the sweep's other questions
+        Index("ix_videos_deleted_at", "deleted_at"),
         Index("ix_videos_recent", "provider", "completed_at"),
     )
 
@@ -98,13 +93,8 @@ class Attempt(db.Model):
 
     __tablename__ = "attempts"
     __table_args__ = (
-        Index(
-            "ix_attempts_open",
-            "state",
-            "next_poll_at",
-            sqlite_where=text("state IN ('submitting', 'processing', 'ready')"),
-            postgresql_where=text("state IN ('submitting', 'processing', 'ready')"),
-        ),
+        Index("ix_attempts_state_next_poll_at", "state", "next_poll_at"),
+        Index("ix_attempts_ended_at", "ended_at"),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
@@ -112,6 +102,8 @@ class Attempt(db.Model):
     number: Mapped[int]
     provider: Mapped[str] = mapped_column(String(20))
     provider_key: Mapped[str] = mapped_column(String(40), default="")
+    worker: Mapped[str] = mapped_column(String(120), default="")  # who submitted it
+    store_tries: Mapped[int] = mapped_column(default=0)
     remote_id: Mapped[str | None] = mapped_column(String(200))
     state: Mapped[str] = mapped_column(String(12), default="submitting")
     lease_token: Mapped[str | None] = mapped_column(String(36))

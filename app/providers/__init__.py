@@ -68,6 +68,7 @@ class Capabilities:
     poll_every_s: float
     expected_s: float
     price_cents: int
+    places: int = 1  # made at once by one worker
 
 
 @dataclass(frozen=True)

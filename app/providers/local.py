@@ -66,6 +66,7 @@ class LocalProvider:
             poll_every_s=POLL_EVERY_S,
             expected_s=EXPECTED_S[self._quality],
             price_cents=0,
+            places=self._concurrency,
         )
 
     def has_room(self) -> bool:

@@ -138,7 +138,9 @@ def _sign_up(
                 .where(User.id == user_id, User.email_verified_at.is_(None))
                 .values(pending_password_hash=password_hash, locale=locale)
             )
-    mails.queue(connection, email, "verify", locale, user_id=user_id)
+    waits = connection.scalar(select(User.pending_password_hash).where(User.id == user_id))
+    mark = links.mark_of(waits)  # the mail's link confirms this form, whatever comes later
+    mails.queue(connection, email, "verify", locale, user_id=user_id, mark=mark)
 
 
 def send_link_again(email: str) -> None:
@@ -146,9 +148,9 @@ def send_link_again(email: str) -> None:
     user = find_unverified(email)
     if user is None:
         return
-    user_id, to, locale = user.id, user.email, user.locale
+    user_id, to, locale, mark = user.id, user.email, user.locale, links.fingerprint(user)
     with money_transaction() as connection:
-        mails.queue(connection, to, "verify", locale, user_id=user_id)
+        mails.queue(connection, to, "verify", locale, user_id=user_id, mark=mark)
 
 
 def find(email: str) -> User | None:
@@ -176,6 +178,19 @@ def authenticate(email: str, password: str) -> User:
     return user
 
 
+def wants_password(token: str, mark: str | None) -> bool:
+    """Whether this link's button needs the password beside it: another browser sent the form."""
+    link = links.read(token)
+    user = db.session.get(User, link.user_id) if link else None
+    return bool(link and user and user.pending_password_hash and link.fingerprint != mark)
+
+
+def mark_of_sign_up(email: str) -> str:
+    """Names the form that waits at this address, for the browser that has just sent it."""
+    user = find_unverified(email)
+    return links.fingerprint(user) if user else ""
+
+
 def look_at_link(token: str) -> LinkState:
     """What a verification link would do now: ask, used, expired or invalid. Changes nothing."""
     return _look(links.read(token))[0]
@@ -192,12 +207,25 @@ def _look(link: links.Link | None) -> tuple[LinkState, User | None]:
     return ("ask" if links.fingerprint(user) == link.fingerprint else "invalid"), user
 
 
-def verify(token: str) -> Verification:
-    """Verify an address by its link, once, and give the welcome credits in the same transaction."""
+def verify(token: str, *, mark: str | None = None, password: str = "") -> Verification:
+    """Verify an address by its link, once, and give the welcome credits in the same transaction.
+
+    Whoever has the mailbox may not have written the form: the browser that sent it is known by
+    `mark`, any other names the password, so that nobody confirms a stranger's.  Raises UserError.
+    """
     link = links.read(token)
     state, user = _look(link)
-    if state != "ask" or user is None:
+    if state != "ask" or user is None or link is None:
         return Verification(state)
+    waits = user.pending_password_hash
+    if waits and link.fingerprint != mark and not passwords.is_right(waits, password):
+        raise UserError(
+            _l(
+                "That is not the password of this sign-up. If you never chose one, somebody else "
+                "typed your address: do nothing, or sign up yourself."
+            ),
+            field="password",
+        )
     user_id, email, pending = user.id, user.email, user.pending_password_hash
     identity_key = identities.key_of(email)
     with money_transaction() as connection:
@@ -218,7 +246,6 @@ def _mark_verified(
     values: dict[str, object] = {"email_verified_at": now(), "identity_key": identity_key}
     if pending_password_hash is not None:
         values |= {"password_hash": pending_password_hash, "pending_password_hash": None}
-        sessions.revoke_all(connection, user_id)
     if email in current_app.config["ADMIN_EMAILS"]:
         values["is_admin"] = True
     verified = connection.execute(
@@ -231,6 +258,8 @@ def _mark_verified(
         )
         .values(**values)
     )
+    if verified.rowcount == 1 and pending_password_hash is not None:
+        sessions.revoke_all(connection, user_id)
     return verified.rowcount == 1
 
 

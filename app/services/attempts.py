@@ -5,16 +5,17 @@ outside any transaction, and saves the answer by another guarded UPDATE that nam
 task may vanish or run twice without harm, at any point (docs/decisions/001).
 """
 
+import contextlib
 import logging
 import threading
 from contextlib import ExitStack
 from datetime import timedelta
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
-from app import limits
+from app import limits, media
 from app.extensions import db
-from app.models import Attempt, Video, new_id, now
+from app.models import Attempt, FormToken, Mail, Video, new_id, now
 from app.providers import Order, Provider, ProviderError
 from app.services import endings, leases, results, vendors
 from app.services.leases import FREE, Lease
@@ -22,16 +23,31 @@ from app.services.transactions import money_transaction
 
 log = logging.getLogger(__name__)
 
-MAX_ATTEMPTS = 3
-"""A video whose render died this often is failed: it may be what kills the renderer."""
+MAX_DEATHS = 3
+"""A video whose render died this often by itself is failed: it may be what kills the renderer."""
+MAX_ATTEMPTS = 20
+"""Renders that ended with their worker do not count as deaths, but have a bound too."""
+
+INTERRUPTED = "interrupted"
 
 _local_submit = threading.Lock()  # "is there room" and "start" must be one step in a process
 
 
 def submit(video_id: str) -> bool:
-    """Hand a queued video to its provider, if there is room. Returns whether this call tried."""
-    video = db.session.get(Video, video_id)
-    if video is None or video.status != "queued":
+    """Hand the next queued video of `video_id`'s provider to it, if there is room.
+
+    The bell names a video, but the line is served in order.  Returns whether this call tried.
+    """
+    asked = db.session.get(Video, video_id)
+    if asked is None or asked.status != "queued":
+        return False
+    video = db.session.scalars(
+        select(Video)
+        .where(Video.status == "queued", Video.provider == asked.provider, ~Video.cancel_requested)
+        .order_by(Video.id)
+        .limit(1)
+    ).first()
+    if video is None:
         return False
     provider = vendors.current().providers.get(video.provider)
     if provider is None:  # switched off since: it waits, says so, and fails after a day
@@ -86,6 +102,8 @@ def _claim(video: Video) -> tuple[Lease | None, Order]:
                 number=int(number or 0) + 1,
                 provider=provider,
                 provider_key="",
+                worker=leases.owner(),
+                store_tries=0,
                 state="submitting",
                 cost_cents=0,
                 created_at=now(),
@@ -132,12 +150,19 @@ def accept(lease: Lease, handle: str) -> bool:
 
 
 def give_back(video_id: str, lease: Lease, state: str, code: str, text: str) -> bool:
-    """The attempt came to nothing through no fault of the video: queue it again, or give up.
+    """The attempt came to nothing: queue the video again, or give up.
 
-    After MAX_ATTEMPTS the video fails and is refunded.  Done only while `lease` is held.
+    After MAX_DEATHS of its own it fails and is refunded; one that was "interrupted" ended with its
+    worker, which is no fault of the video.  Done only while `lease` is held.
     """
-    number = db.session.scalar(select(Attempt.number).where(Attempt.id == lease.attempt_id))
-    if number is None or number >= MAX_ATTEMPTS:
+    earlier = db.session.scalars(
+        select(Attempt.error_code).where(
+            Attempt.video_id == video_id, Attempt.id != lease.attempt_id
+        )
+    ).all()
+    codes = [*earlier, code]
+    deaths = sum(each != INTERRUPTED for each in codes)
+    if deaths >= MAX_DEATHS or len(codes) >= MAX_ATTEMPTS:
         return endings.fail(video_id, code, text, lease=lease)
     with money_transaction() as connection:
         closed = connection.execute(
@@ -191,9 +216,9 @@ def _claim_for_storing(video_id: str) -> tuple[Lease, str, str] | None:
 
 
 def tidy() -> None:
-    """Remove what a process that died between an end and its clean-up left on the disks.
+    """Remove what nobody needs: leftovers of processes that died, old form tokens and sent mails.
 
-    Looks at a day; each step may be repeated.
+    Looks at the disks for a day; each step may be repeated.
     """
     day_ago = now() - timedelta(days=1)
     ended = db.session.execute(
@@ -203,11 +228,19 @@ def tidy() -> None:
         provider = vendors.current().providers.get(attempt.provider)
         if provider is not None and provider.capabilities.kind == "local":
             provider.forget(attempt.remote_id or attempt.id)
-    storage = vendors.current().storage
-    is_unpaid = Video.status.in_(("failed", "cancelled")) & (Video.completed_at > day_ago)
-    unwanted = select(Video.id).where((Video.deleted_at > day_ago) | is_unpaid)
-    for video_id in db.session.scalars(unwanted).all():
-        storage.delete_all(endings.folder(video_id))
+    unpaid = (
+        select(Video.id)
+        .join(Attempt, Attempt.video_id == Video.id)
+        .where(Attempt.ended_at > day_ago, Video.status.in_(("failed", "cancelled")))
+    )
+    deleted = select(Video.id).where(Video.deleted_at > day_ago)
+    for video_id in {*db.session.scalars(unpaid), *db.session.scalars(deleted)}:
+        with contextlib.suppress(media.MediaError):  # one folder must not keep the others
+            vendors.current().storage.delete_all(endings.folder(video_id))
+    month_ago = now() - timedelta(days=30)
+    with money_transaction() as connection:
+        connection.execute(delete(FormToken).where(FormToken.created_at < month_ago))
+        connection.execute(delete(Mail).where(Mail.sent_at < month_ago))
 
 
 def deadline_passed(started: object) -> bool:

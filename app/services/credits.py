@@ -18,6 +18,7 @@ from sqlalchemy import (
     insert,
     literal,
     select,
+    union_all,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -228,22 +229,25 @@ def _accounts_that_differ() -> Iterator[Difference]:
         .group_by(_entries.c.user_id)
         .subquery()
     )
-    rows = db.session.execute(
-        select(
-            func.coalesce(_account.c.user_id, sums.c.user_id),
-            func.coalesce(_account.c.total_credits, 0),
-            func.coalesce(sums.c.total, 0),
-            func.coalesce(_account.c.used_credits, 0),
-            func.coalesce(sums.c.used, 0),
-        )
-        .select_from(_account.outerjoin(sums, _account.c.user_id == sums.c.user_id, full=True))
-        .execution_options(yield_per=1000)
+    columns = (
+        func.coalesce(_account.c.total_credits, 0),
+        func.coalesce(sums.c.total, 0),
+        func.coalesce(_account.c.used_credits, 0),
+        func.coalesce(sums.c.used, 0),
     )
-    for user_id, total_stored, total_sum, used_stored, used_sum in rows:
-        if total_stored != total_sum:
-            yield Difference(f"user {user_id} total_credits", total_stored, int(total_sum))
-        if used_stored != used_sum:
-            yield Difference(f"user {user_id} used_credits", used_stored, int(used_sum))
+    is_same_user = _account.c.user_id == sums.c.user_id  # SQLite before 3.39 has no FULL JOIN
+    with_account = select(_account.c.user_id, *columns).join_from(
+        _account, sums, is_same_user, isouter=True
+    )
+    without = select(sums.c.user_id, *columns).join_from(sums, _account, is_same_user, isouter=True)
+    without = without.where(_account.c.user_id.is_(None))
+    for user_id, total, total_sum, used_now, used_sum in db.session.execute(
+        union_all(with_account, without).execution_options(yield_per=1000)
+    ):
+        if total != total_sum:
+            yield Difference(f"user {user_id} total_credits", total, int(total_sum))
+        if used_now != used_sum:
+            yield Difference(f"user {user_id} used_credits", used_now, int(used_sum))
 
 
 def _running_balances_that_differ() -> Iterator[Difference]:

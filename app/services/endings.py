@@ -29,7 +29,7 @@ REASONS = {  # what a person reads; what a vendor or a disk said stays in the at
 }
 _OTHER = _l("The renderer stopped before the video was done.")
 
-OUR_FAULT = ("disk_full", "unwritable", "no_ffmpeg", "timed_out", "orphaned")
+OUR_FAULT = ("disk_full", "unwritable", "no_ffmpeg", "timed_out", "store_timeout", "orphaned")
 """What an operator has to mend: it raises an alert."""
 
 CODE_CHARS, TEXT_CHARS = 40, 300

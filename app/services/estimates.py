@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from app import limits
 from app.extensions import db
@@ -13,6 +13,9 @@ from app.services.transactions import money_transaction
 
 RECENT = 50
 MIN_RECENT = 3
+NAMES = ("video", "position", "low_s", "high_s")
+SHOWN_PLACES = 100
+"""Places behind these are not written: all of them change with each sweep."""
 OWN_SPREAD = (0.85, 1.25)
 """How far a renderer's own estimate is trusted, whatever the history says."""
 NO_HISTORY_SPREAD = (0.7, 1.8)
@@ -71,16 +74,18 @@ def write() -> None:
         )
         .where(Video.status == "queued")
         .order_by(Video.id)
+        .limit(SHOWN_PLACES)
     ).all()  # fmt: skip
     changed = []
-    for provider in {row.provider for row in rows}:
+    for provider in sorted({row.provider for row in rows}):
         pace = usual_pace(provider)
-        ahead_low, ahead_high = _busy(provider, pace)
+        places = _places(provider)
+        ahead_low, ahead_high = (seconds / places for seconds in _busy(provider, pace))
         line = [row for row in rows if row.provider == provider]
         for position, row in enumerate(line, start=1):
-            ahead_low += pace[0] * row.duration_s
-            ahead_high += pace[1] * row.duration_s
-            place = (position, *_rounded(ahead_low, ahead_high))
+            low, high = pace[0] * row.duration_s, pace[1] * row.duration_s
+            place = (position, *_rounded(ahead_low + low, ahead_high + high))
+            ahead_low, ahead_high = ahead_low + low / places, ahead_high + high / places
             if place != (row.queue_position, row.eta_low_s, row.eta_high_s):
                 changed.append((row.id, *place))
     if changed:
@@ -89,12 +94,22 @@ def write() -> None:
 
 def _write(places: list[tuple[str, int, int, int]]) -> None:
     with money_transaction() as connection:
-        for video_id, position, low_s, high_s in places:
-            connection.execute(
-                update(Video)
-                .where(Video.id == video_id, Video.status == "queued")
-                .values(queue_position=position, eta_low_s=low_s, eta_high_s=high_s)
-            )
+        connection.execute(
+            update(Video.__table__)
+            .where(Video.__table__.c.id == bindparam("video"), Video.__table__.c.status == "queued")
+            .values(
+                queue_position=bindparam("position"),
+                eta_low_s=bindparam("low_s"),
+                eta_high_s=bindparam("high_s"),
+            ),
+            [dict(zip(NAMES, place, strict=True)) for place in places],
+        )
+
+
+def _places(provider: str) -> int:
+    """How many videos this provider makes at once, as far as one worker knows."""
+    configured = vendors.current().providers.get(provider)
+    return configured.capabilities.places if configured else 1
 
 
 def _busy(provider: str, pace: tuple[float, float]) -> tuple[float, float]:

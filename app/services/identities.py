@@ -63,7 +63,11 @@ def welcome(connection: Connection, key: str, user_id: int) -> Welcome:
     remember(connection, key)
     if not mark_welcomed(connection, key, user_id):
         return "before"
-    return "granted" if _grant_within_cap(connection, key, user_id) else "later"
+    waiting = connection.scalar(
+        select(func.count()).select_from(Identity).where(Identity.welcome_due_at <= now())
+    )
+    is_granted = _grant_within_cap(connection, key, user_id, reserved=int(waiting or 0))
+    return "granted" if is_granted else "later"
 
 
 def grant_due_welcomes() -> int:
@@ -94,11 +98,14 @@ def _grant_due(key: str) -> bool:
         return due.rowcount == 1 and _grant_within_cap(connection, key, user_id)
 
 
-def _grant_within_cap(connection: Connection, key: str, user_id: int) -> bool:
-    """Grant, or, at the cap, make the grant due on the next day."""
+def _grant_within_cap(connection: Connection, key: str, user_id: int, *, reserved: int = 0) -> bool:
+    """Grant, or, at the cap, make the grant due on the next day.
+
+    `reserved` grants of today are for those who were put off before.
+    """
     moment = now()
     today = moment.replace(hour=0, minute=0, second=0, microsecond=0)
-    if _welcomes_since(connection, today) >= current_app.config["WELCOME_DAILY_CAP"]:
+    if _welcomes_since(connection, today) + reserved >= current_app.config["WELCOME_DAILY_CAP"]:
         tomorrow = today + timedelta(days=1)
         connection.execute(
             update(Identity).where(Identity.key == key).values(welcome_due_at=tomorrow)

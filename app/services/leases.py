@@ -72,7 +72,7 @@ def take(attempt_id: str, state: str) -> Lease | None:
         taken = connection.execute(
             update(Attempt)
             .where(Attempt.id == attempt_id, Attempt.state == state, is_free(now()))
-            .values(**values(lease))
+            .values(store_tries=Attempt.store_tries + int(state == "ready"), **values(lease))
         )
     return lease if taken.rowcount == 1 else None
 
@@ -121,7 +121,7 @@ def free_dead() -> int:
             Attempt.lease_owner.startswith(f"{socket.gethostname()}/", autoescape=True),
         )
     ).all()
-    dead = [row for row in rows if not _is_alive(row.lease_owner)]
+    dead = [row for row in rows if not is_alive(row.lease_owner)]
     if not dead:
         return 0
     with money_transaction() as connection:
@@ -138,7 +138,10 @@ def _until() -> datetime:
     return now() + timedelta(seconds=limits.LEASE_S)
 
 
-def _is_alive(name: str) -> bool:
+def is_alive(name: str) -> bool:
+    """Whether the process that `owner()` named so runs on this host."""
+    if not name.startswith(f"{socket.gethostname()}/"):
+        return False
     _, pid, started = name.rsplit("/", 2)
     return _started(int(pid)) == started
 

@@ -24,9 +24,12 @@ class Link:
     is_expired: bool
 
 
-def verification(user: User) -> str:
-    """The address that verifies `user`, under APP_URL whatever the request's Host header says."""
-    token = _signer().dumps([user.id, user.email, fingerprint(user)])
+def verification(user: User, mark: str | None = None) -> str:
+    """The address that verifies `user`, under APP_URL whatever the request's Host header says.
+
+    `mark` names the password of the form that asked for it; by default the one that waits now.
+    """
+    token = _signer().dumps([user.id, user.email, mark or fingerprint(user)])
     prefix = PREFIXES.get(user.locale, "")
     return f"{current_app.config['APP_URL']}{prefix}/verify/{token}"
 
@@ -47,7 +50,12 @@ def read(token: str) -> Link | None:
 
 def fingerprint(user: User) -> str:
     """Names the password that waits, so that a link confirms no other than its own form's."""
-    return hashlib.sha256((user.pending_password_hash or "").encode()).hexdigest()[:16]
+    return mark_of(user.pending_password_hash)
+
+
+def mark_of(password_hash: str | None) -> str:
+    """Names a password's hash without giving it away."""
+    return hashlib.sha256((password_hash or "").encode()).hexdigest()[:16]
 
 
 def _signer() -> URLSafeTimedSerializer:

@@ -34,6 +34,9 @@ def keep(video_id: str, provider: Provider, handle: str, lease: Lease) -> bool:
         values = _store(video_id, provider.fetch(handle))
     except (MediaError, ProviderError) as error:
         return _give_up(video_id, lease, error.code, str(error))
+    except OSError as error:  # room for the stills, say
+        trouble = media.write_error(error, "stills")
+        return _give_up(video_id, lease, trouble.code, str(trouble))
     return _complete(video_id, lease, values) or _drop(video_id, lease)
 
 

@@ -5,20 +5,18 @@ that need a doorbell, and how many are in flight, so that the caller can schedul
 """
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
 
-from sqlalchemy import exists, func, select, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import func, select, update
 
 from app import limits
 from app.extensions import db
 from app.models import Attempt, Video, new_id, now
 from app.providers import ProviderError, Report
-from app.services import attempts, endings, estimates, leases, vendors
+from app.services import attempts, endings, estimates, leases, overdue, vendors
 from app.services.leases import FREE, Lease
+from app.services.overdue import carefully
 from app.services.transactions import money_transaction
 
 log = logging.getLogger(__name__)
@@ -40,24 +38,12 @@ class Swept:
 def refresh_due() -> Swept:
     """One sweep. Safe to repeat, to interrupt, and to run beside another."""
     for attempt in _abandoned():
-        _carefully(_recover, attempt)
+        carefully(_recover, attempt)
     for due in _claim_due():
-        _carefully(_refresh, due)
-    _give_up_waiting()
-    _give_up_storing()
-    _give_up_orphans()
+        carefully(_refresh, due)
+    overdue.end()
     estimates.write()
     return _found()
-
-
-def _carefully(step: Callable[[Any], None], what: Any) -> None:
-    """One attempt that breaks the code must not stop the others: its lease runs out, and again."""
-    try:
-        step(what)
-    except OperationalError:  # the database is away: nothing else would work either
-        raise
-    except Exception:
-        log.exception("the sweep could not deal with %s", what)
 
 
 def _abandoned() -> list[Attempt]:
@@ -85,7 +71,7 @@ def _recover(attempt: Attempt) -> None:
     if handle is not None:
         attempts.accept(lease, handle)
     else:
-        attempts.give_back(video_id, lease, "lost", "interrupted", "")
+        attempts.give_back(video_id, lease, "lost", attempts.INTERRUPTED, "")
 
 
 @dataclass(frozen=True)
@@ -158,9 +144,8 @@ def _refresh(due: _Due) -> None:
         if endings.fail(attempt.video_id, code, text, lease=lease):
             provider.forget(handle)
     elif report.state == "lost":
-        if attempts.give_back(
-            attempt.video_id, lease, "lost", "renderer_died", report.message or ""
-        ):
+        died = "renderer_died" if leases.is_alive(attempt.worker) else attempts.INTERRUPTED
+        if attempts.give_back(attempt.video_id, lease, "lost", died, report.message or ""):
             provider.forget(handle)
     else:
         _running(due, report)
@@ -234,58 +219,17 @@ def _is_late(provider: object, elapsed_s: float, expected_s: float | None) -> bo
     return elapsed_s > limits.LATE_AFTER_S
 
 
-def _give_up_waiting() -> None:
-    """Queued for 15 minutes is late and says why; for 24 hours it fails and is refunded."""
-    moment = now()
-    queued = Video.status == "queued"
-    with money_transaction() as connection:
-        connection.execute(
-            update(Video)
-            .where(
-                queued,
-                ~Video.is_late,
-                Video.created_at < moment - timedelta(seconds=limits.QUEUE_EXPLAIN_S),
-            )
-            .values(is_late=True)
-        )
-        connection.execute(  # asked to stop while a submission was under way that came to nothing
-            update(Video).where(queued, Video.cancel_requested).values(queue_position=None)
-        )
-    stop = db.session.scalars(select(Video.id).where(queued, Video.cancel_requested)).all()
-    for video_id in stop:
-        endings.cancel(video_id, only_from=("queued",))
-    oldest = moment - timedelta(seconds=limits.QUEUE_GIVE_UP_S)
-    for video_id in db.session.scalars(select(Video.id).where(queued, Video.created_at < oldest)):
-        endings.fail(video_id, "queue_timeout", "queued for a day")
-
-
-def _give_up_storing() -> None:
-    """A result that could not be stored for a long while is a failure with a refund."""
-    oldest = now() - timedelta(seconds=limits.STORE_GIVE_UP_S)
-    stuck = db.session.scalars(
-        select(Video.id).where(Video.status == "storing", Video.rendered_at < oldest)
-    ).all()
-    for video_id in stuck:
-        endings.fail(video_id, "store_timeout", "the result could not be stored")
-
-
-def _give_up_orphans() -> None:
-    """A video that is being made by no attempt can only come from a bug: refund it, loudly."""
-    orphans = db.session.scalars(
-        select(Video.id).where(
-            Video.status.in_(("submitting", "processing", "storing")),
-            ~exists().where(Attempt.video_id == Video.id, Attempt.state.in_(endings.OPEN_ATTEMPT)),
-        )
-    ).all()
-    for video_id in orphans:
-        log.error("video %s has no open attempt", video_id)
-        endings.fail(video_id, "orphaned", "no open attempt")
-
-
 def _found() -> Swept:
-    queued = db.session.scalars(
-        select(Video.id).where(Video.status == "queued").order_by(Video.id).limit(RING_AT_ONCE)
-    ).all()
+    queued = [
+        video_id
+        for name in vendors.current().providers  # each has a line of its own
+        for video_id in db.session.scalars(
+            select(Video.id)
+            .where(Video.status == "queued", Video.provider == name)
+            .order_by(Video.id)
+            .limit(RING_AT_ONCE)
+        )
+    ]
     moment = now()
     storing = db.session.scalars(
         select(Attempt.video_id).where(
@@ -296,4 +240,4 @@ def _found() -> Swept:
     open_attempts = db.session.scalar(
         select(func.count()).select_from(Attempt).where(Attempt.state.in_(endings.OPEN_ATTEMPT))
     )
-    return Swept(list(queued), list(storing), int(open_attempts or 0) + len(queued))
+    return Swept(queued, list(storing), int(open_attempts or 0) + len(queued))

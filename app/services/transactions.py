@@ -26,8 +26,16 @@ class FairLock:
         self._guard = threading.Lock()
         self._waiting: deque[threading.Lock] = deque()
         self._held = False
+        self._holder = 0
 
     def __enter__(self) -> None:
+        me = threading.get_ident()
+        if self._holder == me:
+            raise RuntimeError("a transaction inside a transaction would wait for itself")
+        self._wait()
+        self._holder = me
+
+    def _wait(self) -> None:
         with self._guard:
             if not self._held:
                 self._held = True
@@ -38,6 +46,7 @@ class FairLock:
         turn.acquire()  # released by the holder before us, who leaves `_held` true
 
     def __exit__(self, *_: object) -> None:
+        self._holder = 0
         with self._guard:
             if self._waiting:
                 self._waiting.popleft().release()

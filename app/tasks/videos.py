@@ -11,6 +11,7 @@ log = logging.getLogger(__name__)
 
 SWEEP_EVERY_S = 2
 HOUR_S = 3600
+RETRY_S = 10
 SLACK_S = 0.5
 """Huey's clock ticks once a second: a tick is due a little before the sweep that wants it."""
 
@@ -54,7 +55,11 @@ def sweep() -> bool:
     """Sweep if it is due, and ring the bells it asks for. Returns whether it was due."""
     if not ticks.claim("sweep", SWEEP_EVERY_S - SLACK_S):
         return False
-    swept = sweeps.refresh_due()
+    try:
+        swept = sweeps.refresh_due()
+    except Exception:
+        sweep_videos.schedule(delay=RETRY_S)  # the chain goes on; Huey logs what it was
+        raise
     for video_id in swept.to_store:
         store_video(video_id)
     for video_id in swept.to_submit:

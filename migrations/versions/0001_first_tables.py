@@ -215,17 +215,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_videos")),
     )
     with op.batch_alter_table("videos", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_videos_live",
-            ["status", "id"],
-            unique=False,
-            sqlite_where=sa.text("status IN ('queued', 'submitting', 'processing', 'storing')"),
-            postgresql_where=sa.text("status IN ('queued', 'submitting', 'processing', 'storing')"),
-        )
+        batch_op.create_index("ix_videos_deleted_at", ["deleted_at"], unique=False)
         batch_op.create_index("ix_videos_recent", ["provider", "completed_at"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_videos_request_token"), ["request_token"], unique=False
         )
+        batch_op.create_index("ix_videos_status_id", ["status", "id"], unique=False)
         batch_op.create_index(
             "ix_videos_user_id_created_at", ["user_id", "created_at"], unique=False
         )
@@ -238,6 +233,8 @@ def upgrade() -> None:
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("provider", sa.String(length=20), nullable=False),
         sa.Column("provider_key", sa.String(length=40), nullable=False),
+        sa.Column("worker", sa.String(length=120), nullable=False),
+        sa.Column("store_tries", sa.Integer(), nullable=False),
         sa.Column("remote_id", sa.String(length=200), nullable=True),
         sa.Column("state", sa.String(length=12), nullable=False),
         sa.Column("lease_token", sa.String(length=36), nullable=True),
@@ -257,37 +254,27 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_attempts")),
     )
     with op.batch_alter_table("attempts", schema=None) as batch_op:
+        batch_op.create_index("ix_attempts_ended_at", ["ended_at"], unique=False)
         batch_op.create_index(
-            "ix_attempts_open",
-            ["state", "next_poll_at"],
-            unique=False,
-            sqlite_where=sa.text("state IN ('submitting', 'processing', 'ready')"),
-            postgresql_where=sa.text("state IN ('submitting', 'processing', 'ready')"),
+            "ix_attempts_state_next_poll_at", ["state", "next_poll_at"], unique=False
         )
         batch_op.create_index(batch_op.f("ix_attempts_video_id"), ["video_id"], unique=False)
-
 
 
 def downgrade() -> None:
     with op.batch_alter_table("attempts", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_attempts_video_id"))
-        batch_op.drop_index(
-            "ix_attempts_open",
-            sqlite_where=sa.text("state IN ('submitting', 'processing', 'ready')"),
-            postgresql_where=sa.text("state IN ('submitting', 'processing', 'ready')"),
-        )
+        batch_op.drop_index("ix_attempts_state_next_poll_at")
+        batch_op.drop_index("ix_attempts_ended_at")
 
     op.drop_table("attempts")
     with op.batch_alter_table("videos", schema=None) as batch_op:
         batch_op.drop_index("ix_videos_user_id_id")
         batch_op.drop_index("ix_videos_user_id_created_at")
+        batch_op.drop_index("ix_videos_status_id")
         batch_op.drop_index(batch_op.f("ix_videos_request_token"))
         batch_op.drop_index("ix_videos_recent")
-        batch_op.drop_index(
-            "ix_videos_live",
-            sqlite_where=sa.text("status IN ('queued', 'submitting', 'processing', 'storing')"),
-            postgresql_where=sa.text("status IN ('queued', 'submitting', 'processing', 'storing')"),
-        )
+        batch_op.drop_index("ix_videos_deleted_at")
 
     op.drop_table("videos")
     with op.batch_alter_table("sessions", schema=None) as batch_op:

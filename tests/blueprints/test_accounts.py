@@ -308,3 +308,34 @@ def test_only_a_developers_own_browser_sees_the_link(
     page = client.get("/sign-up/sent", headers=headers, environ_base={"REMOTE_ADDR": address})
     assert page.status_code == 200
     assert ("/verify/" in page.text) is shows
+
+
+# Whose password it is ----------------------------------------------------------------------------
+
+
+def test_another_browser_confirms_only_with_the_password_of_the_form(
+    app: Flask, client: FlaskClient
+) -> None:
+    sign_up(client)
+    path = f"/verify/{link_token(app, CAROL['email'])}"
+    elsewhere = app.test_client()
+    assert 'name="password"' in elsewhere.get(path).text
+    assert 'name="password"' not in client.get(path).text
+    answer = elsewhere.post(path, data={"password": "a stranger guesses this"})
+    assert answer.status_code == 422 and 'aria-invalid="true"' in answer.text
+    assert elsewhere.post(path, data={"password": PASSWORD}).status_code == 303
+    assert is_signed_in(elsewhere)
+
+
+def test_a_strangers_form_is_not_confirmed_by_the_owner(app: Flask, client: FlaskClient) -> None:
+    sign_up(client)
+    stranger = app.test_client()
+    sign_up(stranger, password="what the stranger wants")
+    path = f"/verify/{link_token(app, CAROL['email'])}"  # the newest mail's
+    assert client.post(path, data={"password": PASSWORD}).status_code == 422
+    sign_up(client)
+    path = f"/verify/{link_token(app, CAROL['email'])}"
+    assert client.post(path).status_code == 303
+    again = app.test_client()
+    again.post("/sign-in", data={**CAROL, "password": "what the stranger wants"})
+    assert not is_signed_in(again)

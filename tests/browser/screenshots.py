@@ -1,8 +1,8 @@
 """The README's pictures, taken from the real site with films that it rendered at full quality.
 
-    python -m tests.browser.screenshots docs/screenshots
+    python -m tests.browser.screenshots docs/screenshots [--site FOLDER]
 
-Takes some minutes. Writes studio.webp (a video being made), video.webp (a finished one) and
+Takes some minutes, and fewer with a FOLDER that keeps the films for the next time. Writes studio.webp (a video being made), video.webp (a finished one) and
 library.webp (the library on a desk, and on a phone).
 """
 
@@ -10,7 +10,6 @@ import argparse
 import os
 import secrets
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -27,6 +26,10 @@ from tests.waiting import wait_until
 MAX_BYTES = 200_000
 RENDERS_S = 1800
 WIDTH_PX = 1440
+IS_READY = """document.fonts.status === "loaded" && [...document.images].every(one =>
+  one.complete || one.getBoundingClientRect().top > innerHeight)"""
+EMAIL = "demo@example.org"
+COMPLETED = "FROM videos WHERE status = 'completed' AND deleted_at IS NULL"
 FILMS = (
     ("planet-cut", "A small planet is cut open to its glowing core", "16:9", 5),
     ("soap-layers", "A blade slices a layered bar of soap into slabs", "16:9", 3),
@@ -41,14 +44,16 @@ def main() -> None:
     """Start a site, make the films, take the pictures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
+    parser.add_argument("--site", type=Path, help="where the site with its films is kept")
+    arguments = parser.parse_args()
+    folder: Path = arguments.folder
     folder.mkdir(parents=True, exist_ok=True)
     os.environ["LOCAL_RENDER_QUALITY"] = "standard"
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
-        site = new_site(Path(temporary))
+        site = open_site(arguments.site or Path(temporary))
         browser = launch(playwright)
         try:
-            user_id = site.make_person("you@example.org", credits=200)
+            user_id = site.find_user(EMAIL) or site.make_person(EMAIL, credits=200)
             make_films(site, user_id)
             for name, take in (("studio", studio), ("video", video), ("library", library)):
                 png = Path(temporary) / f"{name}.png"
@@ -59,31 +64,37 @@ def main() -> None:
             site.stop()
 
 
-def new_site(folder: Path) -> Site:
-    """A site with an empty, migrated database."""
-    template = folder / "template"
-    template.mkdir()
-    migrate(make_url(f"sqlite:///{template}/app.sqlite"), template)
-    site = Site(folder, template / "app.sqlite")
+def open_site(folder: Path) -> Site:
+    """The site in a folder; a new one, with an empty database, where there is none."""
+    database = folder / "app.sqlite"
+    if not database.exists():
+        template = folder / "template"
+        template.mkdir(parents=True, exist_ok=True)
+        database = template / "app.sqlite"
+        migrate(make_url(f"sqlite:///{database}"), template)
+    site = Site(folder, database)
     site.start_worker()
     site.start_web()
     return site
 
 
 def make_films(site: Site, user_id: int) -> None:
-    """Ask for every film of FILMS and wait until the worker has made them."""
+    """Ask for the films of FILMS that are not there, and wait until the worker has made them."""
+    made = {row["type"] for row in site.rows(f"SELECT type {COMPLETED}")}
     for kind, prompt, ratio, seed in FILMS:
-        site.call(ask, user_id, type=kind, prompt=prompt, aspect_ratio=ratio, seed=str(seed))
-    sql = "SELECT count(*) AS n FROM videos WHERE status = 'completed'"
-    wait_until(lambda: site.rows(sql)[0]["n"] == len(FILMS), RENDERS_S, "all films")
+        if kind not in made:
+            site.call(ask, user_id, type=kind, prompt=prompt, aspect_ratio=ratio, seed=str(seed))
+    wait_until(
+        lambda: len(site.rows(f"SELECT DISTINCT type {COMPLETED}")) >= len(FILMS),
+        RENDERS_S,
+        "all films",
+    )
 
 
 def ask(user_id: int, **fields: str) -> None:
     wanted = requests.parse({"duration": "4", "resolution": "720p", "count": "1", **fields})
     price = videos.quote(user_id, wanted).price.total
-    videos.request_video(
-        user_id, wanted, token=secrets.token_urlsafe(), price_credits=price
-    )
+    videos.request_video(user_id, wanted, token=secrets.token_urlsafe(), price_credits=price)
 
 
 def studio(browser: Browser, site: Site, user_id: int, png: Path) -> None:
@@ -94,7 +105,7 @@ def studio(browser: Browser, site: Site, user_id: int, png: Path) -> None:
         page.locator("#make").click()
         card = visitor.card(visitor.new_card())
         visitor.wait_until(lambda: 30 <= percent(card.inner_text()) < 80, "a third", RENDERS_S)
-        page.locator("#flash [data-dismiss]").click()
+        page.locator("#flash").evaluate("flash => flash.replaceChildren()")
         page.mouse.move(0, 0)
         shoot(page, png)
         card.get_by_role("button", name="Cancel").click()
@@ -109,7 +120,7 @@ def percent(text: str) -> int:
 
 def video(browser: Browser, site: Site, user_id: int, png: Path) -> None:
     """A finished film, played a little."""
-    sql = "SELECT id FROM videos WHERE type = 'glass-fruit'"
+    sql = f"SELECT id {COMPLETED} AND type = 'glass-fruit'"
     with Visitor(browser, site, color_scheme="light").sign_in(user_id) as visitor:
         page = visitor.page
         page.goto(f"/videos/{site.rows(sql)[0]['id']}")
@@ -149,10 +160,7 @@ def library(browser: Browser, site: Site, user_id: int, png: Path) -> None:
 
 def shoot(page: Page, png: Path) -> None:
     """Take what is in the window, once its pictures and fonts are there."""
-    page.wait_for_function(
-        """[...document.images].every(one => one.complete || one.loading === "lazy"
-           && one.getBoundingClientRect().top > innerHeight) && document.fonts.status === "loaded" """
-    )
+    page.wait_for_function(IS_READY)
     page.screenshot(path=png)
 
 
@@ -168,4 +176,4 @@ def compress(png: Path, webp: Path) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -59,7 +59,7 @@ class Cast:
 
 
 @pytest.fixture(scope="module")
-def cast(still: Site, finished: str, chromium: Browser) -> Iterator[Cast]:
+def cast(still: Site, finished: str, chromium: Browser) -> Cast:
     full = still.make_person("full@example.org")
     still.copy_video(finished, full, aspect_ratio="9:16", sound_check="silent")
     failed = still.copy_video(
@@ -83,7 +83,7 @@ def cast(still: Site, finished: str, chromium: Browser) -> Iterator[Cast]:
         page = visitor.page
         sign_up(page, "asked@example.org", confirm=False)
         verify = page.url.removeprefix(still.url)
-    yield Cast(
+    return Cast(
         full=full,
         empty=still.make_person("empty@example.org", credits=0),
         done=done,
@@ -117,7 +117,7 @@ PAGES = {  # name: address, whose, expected status
 
 @pytest.fixture(scope="module")
 def visitors(still: Site, cast: Cast, chromium: Browser) -> Iterator[dict[str, Visitor]]:
-    """One visitor for each of the cast, with a warm cache: the pages do not change what they see."""
+    """One visitor for each of the cast, with a warm cache: looking changes nothing."""
     with ExitStack() as stack:
         found = {
             name: stack.enter_context(Visitor(chromium, still))
@@ -169,6 +169,7 @@ def test_an_open_menu_has_no_barrier(still: Site, visit: Visit, cast: Cast) -> N
         for theme, rules in THEMES.items():
             page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
             found += violations(page, rules)
+        page.keyboard.press("Escape")
     page.goto("/studio")
     page.get_by_text("Show all").click()
     found += violations(page, ALL)

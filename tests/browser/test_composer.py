@@ -1,4 +1,4 @@
-"""The composer: its price follows the form, a refusal keeps what was typed, one press is one video."""
+"""The composer: its price follows the form, a refusal keeps what was typed, a press is a video."""
 
 from playwright.sync_api import Page, expect
 
@@ -39,7 +39,8 @@ def test_the_price_follows_the_form_and_typing_goes_on(still: Site, visit: Visit
     page.get_by_role("radio", name="1080p").evaluate("radio => radio.click()")  # focus stays
     expect(page.locator(".bill li").first).to_have_text("8 s 1080p: 15")
     assert quotes() > asked
-    assert page.evaluate(FOCUS) == before == {"id": "prompt", "name": "prompt", "from": 11, "to": 15}
+    assert before == {"id": "prompt", "name": "prompt", "from": 11, "to": 15}
+    assert page.evaluate(FOCUS) == before
     assert prompt.input_value() == "Honey on a spoon"
     assert page.evaluate("node => node === document.activeElement", node)
 
@@ -123,7 +124,7 @@ def test_too_few_credits_are_said_in_place(still: Site, visit: Visit) -> None:
     assert page.evaluate("window.isSamePage")
     expect(page.locator("#balance")).to_have_text("8")
     assert made(still, user_id) == 0
-    assert still.rows("SELECT count(*) AS n FROM videos WHERE user_id = :id", id=user_id)[0]["n"] == 0
+    assert still.count_videos(user_id) == 0
 
 
 def test_a_double_click_makes_one_video(still: Site, visit: Visit) -> None:

@@ -146,7 +146,8 @@ def test_escape_closes_menus_and_gives_the_focus_back(
     mine = still.copy_video(finished, user_id)
     page = visit(still, user_id).page
     page.goto(f"/videos/{mine}")
-    for name, inside in (("Menu", "Sign out"), ("Rename", "Save the title"), ("Delete", "Delete for good")):
+    menus = {"Menu": "Sign out", "Rename": "Save the title", "Delete": "Delete for good"}
+    for name, inside in menus.items():
         opener = page.locator("summary").and_(page.get_by_label(name))
         opener.focus()
         page.keyboard.press("Enter")

@@ -17,7 +17,6 @@ ADDRESSES = """() => [...document.querySelectorAll("[href], [src], [poster], [da
   .filter(([address]) => address && !address.startsWith("#"))"""
 
 
-
 @pytest.mark.parametrize("prefix", ["", "/zh"], ids=["en", "zh"])
 def test_every_address_on_every_page_is_there(
     still: Site, visit: Visit, finished: str, prefix: str

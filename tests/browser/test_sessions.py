@@ -71,4 +71,4 @@ def test_a_session_that_ends_under_the_form_leads_to_sign_in(still: Site, visit:
     still.revoke_sessions(user_id)
     page.locator("#make").click()
     page.wait_for_url("**/sign-in?next=**")
-    assert still.rows("SELECT count(*) AS n FROM videos WHERE user_id = :id", id=user_id)[0]["n"] == 0
+    assert still.count_videos(user_id) == 0

@@ -45,9 +45,7 @@ def test_the_whole_journey_without_javascript(site: Site, visit: Visit) -> None:
     expect(page.locator(".player .bar")).to_be_hidden()
 
 
-def test_every_act_on_a_video_without_javascript(
-    still: Site, visit: Visit, finished: str
-) -> None:
+def test_every_act_on_a_video_without_javascript(still: Site, visit: Visit, finished: str) -> None:
     user_id = still.make_person("plainer@example.org")
     mine = still.copy_video(finished, user_id, file_key=None)
     for number in range(13):

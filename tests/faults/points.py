@@ -26,7 +26,7 @@ from app.providers.local import LocalProvider
 from renderer import manners
 
 FOLDER = "FAULTS_DIR"
-STEPS = ("attempts", "endings", "leases", "results", "sweeps")
+STEPS = ("attempts", "endings", "leases", "overdue", "results", "sweeps")
 """Services whose commits bring a video further; "step" is after each, whatever its name."""
 
 

@@ -91,12 +91,13 @@ RECOVERING = [  # the worker that picks up the pieces dies too
 ]
 ELSEWHERE = {  # commits that move no video
     "accounts.create_user",
+    "attempts.tidy",
     "estimates._write",
     "identities.grant_due_welcomes",
     "leases.free_dead",  # see RECOVERING
+    "overdue._mark_late",
     "sessions.delete_ended",
     "sessions.start",
-    "sweeps._give_up_waiting",
     "ticks.make_due",
 }
 MOMENTS = [*ASKING, *SUBMITTING, *SWEEPING, *STORING, *STOPPING, *RECOVERING]

@@ -291,7 +291,7 @@ def test_ten_clicks_on_one_verification_link_are_one_welcome(
         assert user is not None
         return links.verification(user).rpartition("/")[2]
 
-    verb = partial(accounts.verify, call(token))
+    verb = partial(accounts.verify, call(token), password=PASSWORD)
     outcome = race(app, [verb] * 10, before="UPDATE users")
     assert sorted(result.state for result in outcome.results) == ["done"] + ["used"] * 9
     assert [row["amount"] for row in rows("SELECT amount FROM credit_entries")] == [8]

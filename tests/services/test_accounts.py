@@ -110,7 +110,7 @@ def test_credits_named_by_the_operator_are_the_whole_balance(
 ) -> None:
     call(lambda: accounts.create_user("carol@example.org", is_verified=is_verified, credits=25))
     if not is_verified:
-        result = call(accounts.verify, link_token(app, "carol@example.org"))
+        result = call(accounts.verify, link_token(app, "carol@example.org"), password=PASSWORD)
         assert (result.state, result.welcome) == ("done", "before")
     assert [tuple(row.values()) for row in rows("SELECT kind, amount FROM credit_entries")] == [
         ("adjustment", 25)
@@ -133,7 +133,7 @@ def test_an_unverified_account_has_nothing_yet(call: Call, rows: Rows) -> None:
 def test_an_address_named_as_admin_is_one_once_verified(app: Flask, call: Call, rows: Rows) -> None:
     call(lambda: accounts.create_user("root@example.org", PASSWORD))
     assert not rows("SELECT is_admin FROM users")[0]["is_admin"]
-    call(accounts.verify, link_token(app, "root@example.org"))
+    call(accounts.verify, link_token(app, "root@example.org"), password=PASSWORD)
     assert rows("SELECT is_admin FROM users")[0]["is_admin"]
 
 
@@ -162,7 +162,7 @@ def test_a_password_typed_at_sign_up_opens_nothing_before_the_link(
     token = signed_up("carol@example.org")
     with pytest.raises(UserError):
         call(accounts.authenticate, "carol@example.org", PASSWORD)
-    assert call(accounts.verify, token).state == "done"
+    assert call(accounts.verify, token, password=PASSWORD).state == "done"
     assert call(lambda: accounts.authenticate(" Carol@example.org", PASSWORD).email) == (
         "carol@example.org"
     )
@@ -171,7 +171,7 @@ def test_a_password_typed_at_sign_up_opens_nothing_before_the_link(
 def test_the_owner_of_an_account_gets_a_note_and_keeps_the_password(
     call: Call, rows: Rows, signed_up: Callable[[str], str]
 ) -> None:
-    call(accounts.verify, signed_up("carol@example.org"))
+    call(accounts.verify, signed_up("carol@example.org"), password=PASSWORD)
     before = rows("SELECT password_hash FROM users")
     assert call(accounts.sign_up, "CAROL@example.org", "another long password", "en")
     assert rows("SELECT password_hash FROM users") == before
@@ -187,7 +187,14 @@ def test_the_latest_sign_up_counts_and_ends_the_links_before_it(
     strangers = signed_up("carol@example.org")
     call(accounts.sign_up, "carol@example.org", "the real owner types this", "zh")
     assert call(accounts.verify, strangers).state == "invalid"
-    assert call(accounts.verify, link_token(app, "carol@example.org")).state == "done"
+    assert (
+        call(
+            accounts.verify,
+            link_token(app, "carol@example.org"),
+            password="the real owner types this",
+        ).state
+        == "done"
+    )
     with pytest.raises(UserError):
         call(accounts.authenticate, "carol@example.org", PASSWORD)
     assert call(accounts.authenticate, "carol@example.org", "the real owner types this")
@@ -198,7 +205,7 @@ def test_the_same_form_again_keeps_the_first_link_alive(
 ) -> None:
     first = signed_up("carol@example.org")
     signed_up("carol@example.org")
-    assert call(accounts.verify, first).state == "done"
+    assert call(accounts.verify, first, password=PASSWORD).state == "done"
 
 
 @pytest.mark.both_databases
@@ -215,7 +222,7 @@ def test_a_confirmed_sign_up_ends_the_sessions_from_before(
     """An operator made the account with another password: who knew that one is out."""
     user_id = call(lambda: accounts.create_user("carol@example.org", "known to a stranger").id)
     cookie = call(sessions.start, user_id, "a stranger")
-    call(accounts.verify, signed_up("carol@example.org"))
+    call(accounts.verify, signed_up("carol@example.org"), password=PASSWORD)
     assert call(sessions.resume, cookie) is None
 
 
@@ -261,6 +268,6 @@ def test_only_who_waits_for_a_link_gets_another(
     for email in ("carol@example.org", "nobody@example.org", "", "\x00"):
         call(accounts.send_link_again, email)
     assert rows("SELECT count(*) AS n FROM mails")[0]["n"] == 2
-    call(accounts.verify, token)
+    call(accounts.verify, token, password=PASSWORD)
     call(accounts.send_link_again, "carol@example.org")
     assert rows("SELECT count(*) AS n FROM mails")[0]["n"] == 2

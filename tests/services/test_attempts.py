@@ -1,11 +1,16 @@
 """How a video is handed to its provider: once, with three outcomes, and what follows from each."""
 
+import socket
 import threading
 
 import pytest
+from sqlalchemy import update
 
+from app.extensions import db
+from app.models import Attempt
 from app.providers import ProviderError, Report
 from app.services import attempts
+from tests.conftest import Call
 from tests.fakes import READY, RUNNING
 from tests.faults.making import COST_CREDITS, Making, later
 from tests.media.clips import MakeClip
@@ -107,7 +112,7 @@ def test_after_three_hiccups_it_fails_with_its_refund(making: Making) -> None:
     making.provider.submit_errors = [TRANSIENT] * 9
     video_id = making.ask()
     assert making.make(video_id) == "failed"
-    assert len(making.attempts(video_id)) == attempts.MAX_ATTEMPTS == 3
+    assert len(making.attempts(video_id)) == attempts.MAX_DEATHS == 3
     assert len(making.provider.submit_errors) == 6
     assert making.is_refunded(video_id)
 
@@ -194,7 +199,7 @@ def test_the_reaper_leaves_a_submission_alone_while_its_lease_runs(making: Makin
     video_id = lose_the_answer(making, takes_order=False)
     making.provider.recover_error = None  # would say: never began
     assert making.step(video_id) == "submitting"
-    with later(seconds=15):
+    with later(seconds=10):
         assert making.step(video_id) == "submitting"
 
 
@@ -249,3 +254,41 @@ def test_a_render_lost_three_times_fails_with_its_refund(making: Making) -> None
     assert making.is_refunded(video_id)
     assert making.make(video_id) == "failed"
     assert making.is_refunded(video_id)
+
+
+def test_a_render_that_ended_with_its_worker_does_not_count(
+    making: Making, make_clip: MakeClip, call: Call
+) -> None:
+    making.provider.clip = make_clip("good.mp4")
+    making.provider.script = (Report("lost"),)
+    video_id = making.ask()
+    for _ in range(5):  # five deployments in the middle of one render
+        making.submit(video_id)
+        end_the_worker(call)
+        making.sweep()
+        assert making.status(video_id) == "queued"
+    making.provider.script = (READY,)
+    assert making.make(video_id) == "completed"
+    assert making.is_charged(video_id)
+
+
+def test_a_video_that_ends_every_worker_is_given_up_in_the_end(making: Making, call: Call) -> None:
+    making.provider.script = (Report("lost"),)
+    video_id = making.ask()
+    for _ in range(attempts.MAX_ATTEMPTS):
+        making.submit(video_id)
+        end_the_worker(call)
+        making.sweep()
+    assert making.status(video_id) == "failed"
+    assert len(making.attempts(video_id)) == attempts.MAX_ATTEMPTS
+    assert making.is_refunded(video_id)
+
+
+def end_the_worker(call: Call) -> None:
+    """As if the process that submitted had been killed and another one took its place."""
+
+    def end() -> None:
+        db.session.execute(update(Attempt).values(worker=f"{socket.gethostname()}/1/1"))
+        db.session.commit()
+
+    call(end)

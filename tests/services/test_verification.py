@@ -38,7 +38,10 @@ def test_looking_at_a_link_changes_nothing(
 
 def test_a_link_works_once(call: Call, rows: Rows, signed_up: Callable[[str], str]) -> None:
     token = signed_up("carol@example.org")
-    first, second = call(accounts.verify, token), call(accounts.verify, token)
+    first, second = (
+        call(accounts.verify, token, password=PASSWORD),
+        call(accounts.verify, token, password=PASSWORD),
+    )
     assert (first.state, first.welcome) == ("done", "granted")
     assert (second.state, second.user_id) == ("used", None)
     assert call(accounts.look_at_link, token) == "used"
@@ -55,7 +58,7 @@ def test_a_link_works_once_for_eight_at_the_same_moment(
         token = link_token(app, "carol@example.org")
     else:
         token = signed_up("carol@example.org")
-    results = together(app, 8, lambda: accounts.verify(token))
+    results = together(app, 8, lambda: accounts.verify(token, password=PASSWORD))
     assert sorted(result.state for result in results) == ["done"] + ["used"] * 7
     assert rows("SELECT total_credits FROM credit_accounts")[0]["total_credits"] == 8
     assert len(rows("SELECT 1 FROM credit_entries")) == 1
@@ -69,7 +72,7 @@ def test_a_link_ends_after_a_day(call: Call, rows: Rows, signed_up: Callable[[st
         assert call(accounts.look_at_link, token) == "ask"
     with time_machine.travel(NOON + day + timedelta(seconds=1), tick=False):
         assert call(accounts.look_at_link, token) == "expired"
-        assert call(accounts.verify, token).state == "expired"
+        assert call(accounts.verify, token, password=PASSWORD).state == "expired"
     assert rows("SELECT email_verified_at FROM users")[0]["email_verified_at"] is None
 
 
@@ -101,7 +104,7 @@ def test_a_link_is_bound_to_its_address(
     with app.app_context():
         db.session.execute(db.update(User).values(email="dora@example.org"))
         db.session.commit()
-    assert call(accounts.verify, token).state == "invalid"
+    assert call(accounts.verify, token, password=PASSWORD).state == "invalid"
 
 
 def test_a_links_address_comes_from_the_settings(

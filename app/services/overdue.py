@@ -1,0 +1,90 @@
+"""What has waited too long, or can never end by itself, is ended, with a refund."""
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import exists, select, update
+from sqlalchemy.exc import OperationalError
+
+from app import limits
+from app.extensions import db
+from app.models import Attempt, Video, now
+from app.services import endings, leases
+from app.services.transactions import money_transaction
+
+log = logging.getLogger(__name__)
+
+
+def carefully(step: Callable[..., Any], *what: Any) -> None:
+    """One video that breaks the code must not stop the others: a later sweep tries it again."""
+    try:
+        step(*what)
+    except OperationalError:  # the database is away: nothing else would work either
+        raise
+    except Exception:
+        log.exception("the sweep could not deal with %s", what)
+
+
+def end() -> None:
+    """End every video that is overdue."""
+    _mark_late()
+    for video_id in _stopped_in_line():
+        carefully(lambda one: endings.cancel(one, only_from=("queued",)), video_id)
+    for video_id in _in_line_for_a_day():
+        carefully(endings.fail, video_id, "queue_timeout", "queued for a day")
+    for video_id in _not_stored():
+        carefully(endings.fail, video_id, "store_timeout", "the result could not be stored")
+    for video_id in _made_by_nobody():
+        log.error("video %s has no open attempt", video_id)
+        carefully(endings.fail, video_id, "orphaned", "no open attempt")
+
+
+def _mark_late() -> None:
+    """In line for 15 minutes: the card says why, and offers cancelling."""
+    since = now() - timedelta(seconds=limits.QUEUE_EXPLAIN_S)
+    with money_transaction() as connection:
+        connection.execute(
+            update(Video)
+            .where(Video.status == "queued", ~Video.is_late, Video.created_at < since)
+            .values(is_late=True)
+        )
+
+
+def _stopped_in_line() -> list[str]:
+    """Asked to stop while a submission was under way that came to nothing."""
+    query = select(Video.id).where(Video.status == "queued", Video.cancel_requested)
+    return list(db.session.scalars(query))
+
+
+def _in_line_for_a_day() -> list[str]:
+    oldest = now() - timedelta(seconds=limits.QUEUE_GIVE_UP_S)
+    query = select(Video.id).where(Video.status == "queued", Video.created_at < oldest)
+    return list(db.session.scalars(query))
+
+
+def _not_stored() -> list[str]:
+    """Finished 15 minutes ago and tried several times: a machine that was off has not tried yet."""
+    moment = now()
+    query = (
+        select(Video.id)
+        .join(Attempt, Attempt.video_id == Video.id)
+        .where(
+            Video.status == "storing",
+            Video.rendered_at < moment - timedelta(seconds=limits.STORE_GIVE_UP_S),
+            Attempt.state == "ready",
+            Attempt.store_tries >= limits.STORE_TRIES,
+            leases.is_free(moment),
+        )
+    )
+    return list(db.session.scalars(query))
+
+
+def _made_by_nobody() -> list[str]:
+    """A video that is being made by no attempt can only come from a bug."""
+    has_attempt = exists().where(
+        Attempt.video_id == Video.id, Attempt.state.in_(endings.OPEN_ATTEMPT)
+    )
+    states = ("submitting", "processing", "storing")
+    return list(db.session.scalars(select(Video.id).where(Video.status.in_(states), ~has_attempt)))
