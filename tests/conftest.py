@@ -24,7 +24,7 @@ from tests.cast import PASSWORD, Browser, Person
 from tests.databases import Postgres, postgres_server, redis_server
 from tests.fakes import FakeProvider
 
-pytest_plugins = ["tests.media.fixtures", "tests.faults.making"]
+pytest_plugins = ["tests.media.fixtures", "tests.faults.fixtures"]
 
 Call = Callable[..., Any]
 Rows = Callable[..., list[RowMapping]]

@@ -196,5 +196,5 @@ def test_chinese_punctuation_is_full_width(chinese: Catalog) -> None:
             assert "..." not in text, text
 
 
-def strings(text: str | tuple[str, ...] | list[str]) -> list[str]:
-    return [text] if isinstance(text, str) else list(text)
+def strings(text: str | tuple[str, ...] | list[str] | None) -> list[str]:
+    return [text] if isinstance(text, str) else list(text or ())

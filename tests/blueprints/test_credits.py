@@ -19,7 +19,7 @@ def test_every_entry_says_what_it_was_for(
     video_id = order(alice_client, prompt="rain on a window")
     alice_client.post(f"/videos/{video_id}/cancellation")
     page = alice_client.get("/credits").text
-    assert page.count("rain on a window") == 2 and f'href="/videos/{video_id}/receipt"' in page
+    assert page.count("Rain on a window") == 2 and f'href="/videos/{video_id}/receipt"' in page
     assert "−8" in page and "+8" in page and "+100" in page
 
 

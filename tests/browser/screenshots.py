@@ -2,8 +2,9 @@
 
     python -m tests.browser.screenshots docs/screenshots [--site FOLDER]
 
-Takes some minutes, and fewer with a FOLDER that keeps the films for the next time. Writes studio.webp (a video being made), video.webp (a finished one) and
-library.webp (the library on a desk, and on a phone).
+Takes some minutes, and fewer with a FOLDER that keeps the films for the next time. Writes
+studio.webp (a video being made), video.webp (a finished one) and library.webp (the library on a
+desk, and on a phone).
 """
 
 import argparse

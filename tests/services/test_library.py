@@ -107,8 +107,8 @@ def test_a_strange_cursor_is_the_first_page(making: Making, before: str) -> None
 def test_filters_by_type_state_and_favourite(
     making: Making, find: Find, fake_provider: FakeProvider, call: Call
 ) -> None:
-    live, ready, failed, cancelled = (
-        making.ask(type=name) for name in ("ice-cut", "glass-fruit", "glass-fruit", "ice-cut")
+    ready, live, failed, cancelled = (
+        making.ask(type=name) for name in ("glass-fruit", "ice-cut", "glass-fruit", "ice-cut")
     )
     making.call(endings.fail, failed, "deadline", "")
     making.cancel(cancelled)

@@ -168,7 +168,8 @@ def test_a_deleted_video_is_blank_and_its_ledger_stays(
     making.delete(video_id)
     video = making.video(video_id)
     assert video["deleted_at"] is not None
-    assert (video["title"], video["prompt"]) == ("", "")
+    is_being_made = status in ("submitting", "processing", "storing")
+    assert video["title"] == "" and bool(video["prompt"]) == is_being_made
     keys = ("file_key", "poster_key", "thumbnail_key", "peaks")
     assert [video[key] for key in keys] == [None] * 4
     assert making.entries(video_id)[: len(before)] == before

@@ -168,19 +168,30 @@ def test_a_sweep_that_comes_too_early_does_nothing(making: Making, run_tasks: Ru
     assert planned() == ["sweep_videos"]
 
 
-def test_a_sweep_that_dies_is_followed_by_the_next_minute(
+def test_a_sweep_that_fails_is_followed_by_another(
     good: Making, run_tasks: RunTasks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     video_id = good.ask()
     good.submit(video_id)
 
-    def die() -> None:
+    def fail() -> None:
         raise OSError("the database is gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr(videos.sweeps, "refresh_due", die)
+        patch.setattr(videos.sweeps, "refresh_due", fail)
         videos.sweep_videos()
         run_tasks()
+    assert planned() == ["sweep_videos"]
+    let_time_pass(run_tasks, videos.RETRY_S + 0.1)
+    assert good.status(video_id) == "completed"
+
+
+def test_a_sweep_that_dies_is_followed_by_the_next_minute(
+    good: Making, run_tasks: RunTasks, call: Call
+) -> None:
+    video_id = good.ask()
+    good.submit(video_id)
+    assert call(ticks.claim, "sweep", videos.SWEEP_EVERY_S)  # by a worker that was killed then
     assert (queued(), planned()) == ([], [])
     with later(seconds=60):
         videos.start_sweeping()
