@@ -6,7 +6,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 INSTANCE_DIR ?= instance
 # Numba keeps the renderer's compiled kernels here; without it every render would compile for a minute.
-NUMBA_CACHE_DIR ?= $(abspath $(INSTANCE_DIR))/numba
+NUMBA_CACHE_DIR = $(abspath $(INSTANCE_DIR))/numba
 export NUMBA_CACHE_DIR
 # The lock file that a target needs: the site, the site on PostgreSQL and Redis, or all tools.
 LOCK = runtime

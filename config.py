@@ -83,6 +83,9 @@ class Config:
         instance = (ROOT / read.text("INSTANCE_DIR", "instance")).resolve()
         make_private(instance)
         secret = read.secret_key(instance, app_env == "production")
+        quality = read.choice("LOCAL_RENDER_QUALITY", ("standard", "draft"), "standard")
+        if quality == "draft" and app_env == "production":
+            raise ConfigError("LOCAL_RENDER_QUALITY=draft is for trying out, not for production")
         host, port = read.text("HOST", "127.0.0.1"), read.integer("PORT", 8000, 1, 65535)
         return cls(
             APP_ENV=app_env,
@@ -96,9 +99,7 @@ class Config:
             STORAGE_URL=read.storage_url() or (instance / "media").as_uri(),
             FFMPEG_BIN=read.program("FFMPEG_BIN"),
             LOCAL_RENDER_CONCURRENCY=read.integer("LOCAL_RENDER_CONCURRENCY", 1, 1, 64),
-            LOCAL_RENDER_QUALITY=read.choice(
-                "LOCAL_RENDER_QUALITY", ("standard", "draft"), "standard"
-            ),
+            LOCAL_RENDER_QUALITY=quality,
             VIDEO_PROVIDERS=read.providers(),
             MAIL_URL=read.url("MAIL_URL", ("smtp", "smtps")),
             MAIL_FROM=read.email("MAIL_FROM", "CuttingASMR <hello@localhost>"),

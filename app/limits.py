@@ -38,7 +38,6 @@ FIRST_VIDEO: Final = FirstVideo(max_duration_s=8, resolution="720p", max_cost_cr
 
 # What a form may ask for ----------------------------------------------------------------------
 
-PROMPT_MIN_CHARS: Final = 1
 PROMPT_MAX_CHARS: Final = 1000
 """Unicode code points, after CRLF became LF and the ends were stripped."""
 TITLE_MAX_CHARS: Final = 100

@@ -18,6 +18,7 @@ from app.catalogue import VideoType
 from app.errors import _l
 from app.i18n import gettext, locale, ngettext
 from app.models.video import LIVE
+from app.services.endings import REASONS
 
 SLANT = math.tan(math.radians(12))
 """The one angle of the design: every cut leans by 12 degrees."""
@@ -181,6 +182,18 @@ def entry_words(kind: str) -> str:
     return gettext(ENTRY_WORDS[kind]) if kind in ENTRY_WORDS else kind
 
 
+def why(entry: Any) -> str:
+    """What an entry was for, and why it came back; an operator's correction in his own words."""
+    words = entry_words(entry.kind)
+    if entry.kind == "adjustment":
+        return str(entry.reason)
+    if entry.kind != "refund":
+        return words
+    reason = REASONS.get(entry.reason)
+    because = gettext(reason) if reason else gettext("You cancelled in time.")
+    return f"{words} · {because}"
+
+
 def status_words(video: Any) -> str:
     """Where a video is, in two or three words."""
     if video.cancel_requested and video.status in LIVE:
@@ -264,14 +277,13 @@ def is_live(status: str) -> bool:
 def register(app: Flask) -> None:
     """Make the functions above known to every template."""
     for function in (
-        wave, cut, when, duration_words, range_words, clock, file_size, signed, minus, type_name,
-        type_prompt, still, drawn_first, error_sentence, entry_words, status_words, progress_words,
-        sound_words, can_cancel,
+        wave, cut, when, duration_words, range_words, clock, file_size, signed, minus, why,
+        type_name, type_prompt, still, drawn_first, error_sentence, entry_words, status_words,
+        progress_words, sound_words, can_cancel,
     ):  # fmt: skip
         app.add_template_filter(function)
     app.add_template_filter(people_credits, "credits")
     app.add_template_test(is_live, "live")
-    app.jinja_env.globals["limits"] = limits
 
 
 def _age_s(moment: datetime | None) -> float:

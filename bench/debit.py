@@ -34,7 +34,8 @@ def measure() -> Iterator[Figure]:
     with scratch.folder() as place:
         yield from _sqlite(place, "NORMAL")
         yield from _sqlite(place, "FULL")
-        yield _threads(place)
+        yield _threads(place, "NORMAL", 15)
+        yield _threads(place, "FULL", None)
         try:
             with scratch.postgres() as server:
                 yield from debit_postgres.measure(server, place)
@@ -122,11 +123,14 @@ def _in_turn(
     return rates
 
 
-def _threads(place: Path) -> Figure:
-    """Whether some threads starve: the slowest hundredth against the median, as shipped."""
+def _threads(place: Path, synchronous: str, target: float | None) -> Figure:
+    """Whether some threads starve: the slowest hundredth against the median.
+
+    The promise is about our lock, so it is held at NORMAL; at FULL a disk that stalls is in it.
+    """
     latencies: list[float] = []
     url = scratch.sqlite_url(place)
-    with scratch.app_on(url, place) as app:
+    with scratch.app_on(url, place) as app, _at(app, synchronous):
         fill(app)
         barrier = threading.Barrier(THREADS)
 
@@ -148,6 +152,5 @@ def _threads(place: Path) -> Figure:
         check(app)
     middle, slow = median(latencies), percentile(latencies, 0.99)
     note = f"median {middle * 1000:.1f} ms, p99 {slow * 1000:.1f} ms, {len(latencies)} debits"
-    return Figure(
-        f"debit by {THREADS} threads, p99 / median", slow / middle, "x", 15, "lower", note
-    )
+    name = f"debit by {THREADS} threads, {synchronous}, p99 / median"
+    return Figure(name, slow / middle, "x", target, "lower", note)

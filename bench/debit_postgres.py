@@ -1,4 +1,4 @@
-"""A debit on PostgreSQL: 8 clients, a process each, against pgbench with 8.
+"""A debit on PostgreSQL: 8 clients, as threads of a process a core, against pgbench with 8.
 
 pgbench runs the very statements that our side sent, prepared, on a database that commits to disk.
 Slices of a second take turns; then the same with one hot account for all.

@@ -72,7 +72,12 @@ def test_production_wants_a_secret_and_https(make_app: Callable[..., Flask]) -> 
     ):
         with pytest.raises(ConfigError, match=name):
             Config.from_env({"APP_ENV": "production", **env})
-    app = make_app(APP_ENV="production", SECRET_KEY=secret, APP_URL="https://example.org")
+    app = make_app(
+        APP_ENV="production",
+        SECRET_KEY=secret,
+        APP_URL="https://example.org",
+        LOCAL_RENDER_QUALITY="standard",
+    )
     answer = app.test_client().get("/sign-up", base_url="https://example.org")
     assert "Strict-Transport-Security" in answer.headers
     cookie = answer.headers["Set-Cookie"]

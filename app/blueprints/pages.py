@@ -27,7 +27,9 @@ def preferences() -> ResponseReturnValue:
     response = redirect(safe_next(request.form.get("next")), 303)
     theme = request.form.get("theme", "")
     if theme in THEMES:
-        response.set_cookie("theme", theme, max_age=YEAR_S, samesite="Lax")
+        response.set_cookie(
+            "theme", theme, max_age=YEAR_S, samesite="Lax", secure=request.is_secure
+        )
     else:
         response.delete_cookie("theme", samesite="Lax")
     return response

@@ -21,11 +21,18 @@ def of(video: Video) -> dict[str, Any]:
         "refunded": refunded,
         "net": charged - refunded,
         "reason": _reason(video, refunded),
-        "provider": _("Local renderer") if video.provider == "local" else video.provider,
+        "provider": _provider(video),
         "attempts": ledger.attempts_of(video.id),
         "entries": [_entry(entry) for entry in entries],
         "timings": [(label, duration_words(seconds)) for label, seconds in _timings(video)],
     }
+
+
+def _provider(video: Video) -> str:
+    """Who made it; nobody, where it ended before a result."""
+    if video.rendered_at is None:
+        return ""
+    return _("Local renderer") if video.provider == "local" else video.provider
 
 
 def _lines(video: Video) -> list[tuple[str, int]]:

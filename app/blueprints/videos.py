@@ -75,8 +75,10 @@ def _request(form: Any) -> list[str]:
 
 
 def _form_again(error: UserError) -> Response:
-    """A used token is replaced; any other refusal leaves it good."""
-    fresh = isinstance(error, videos.FormReused)
+    """A used or a strange token is replaced; any other refusal leaves it good."""
+    fresh = isinstance(error, videos.FormReused) or not TOKEN.fullmatch(
+        request.form.get("token", "")
+    )
     context = composing.composed(request.form, fresh=fresh, error=error)
     if isinstance(error, InvalidForm) and "" not in context["errors"]:
         context["errors"][""] = _(error.message)

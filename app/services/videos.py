@@ -42,14 +42,6 @@ class Quote:
     price: pricing.Price
     balance: int
 
-    @property
-    def balance_after(self) -> int:
-        return self.balance - self.price.total
-
-    @property
-    def is_enough(self) -> bool:
-        return self.balance_after >= 0
-
 
 _INSERT_FIELDS = (
     "id", "user_id", "type", "title", "prompt", "aspect_ratio", "duration_s", "resolution", "seed",
