@@ -39,8 +39,7 @@ class Site:
         self.url = f"http://127.0.0.1:{self.port}"
         self.folder = folder
         target = folder / "app.sqlite"
-        if target != database:
-            target.write_bytes(database.read_bytes())
+        target.write_bytes(database.read_bytes())
         url = make_url(f"sqlite:///{target}")
         self.app = create_app(settings(url, folder, SECRET_KEY=SECRET_KEY))
         self.instance = folder / "instance"
@@ -159,11 +158,6 @@ class Site:
             db.session.commit()
 
         self.call(revoke)
-
-    def find_user(self, email: str) -> int | None:
-        """The id of an address's account."""
-        found = self.rows("SELECT id FROM users WHERE email = :email", email=email)
-        return int(found[0]["id"]) if found else None
 
     def count_videos(self, user_id: int) -> int:
         """How many rows of videos a person has."""

@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Visit
 from tests.browser.servers import Site
 from tests.browser.visitor import DESK, PHONE, PLAYBACK
+from tests.waiting import wait_until
 
 MOST_STOPS = 150
 
@@ -134,9 +135,9 @@ def test_the_player_is_worked_by_keyboard(still: Site, visit: Visit, finished: s
     page.keyboard.press("l")
     assert not film.evaluate("film => film.loop")
     page.keyboard.press("f")
-    page.wait_for_function("document.fullscreenElement")
+    wait_until(lambda: page.evaluate("!!document.fullscreenElement"))
     page.keyboard.press("f")
-    page.wait_for_function("!document.fullscreenElement")
+    wait_until(lambda: page.evaluate("!document.fullscreenElement"))
 
 
 def test_escape_closes_menus_and_gives_the_focus_back(
