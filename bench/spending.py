@@ -14,7 +14,7 @@ from sqlalchemy import Engine, event, func, insert, select
 from app.extensions import db
 from app.models import CreditAccount, CreditEntry, User, new_id, now
 from app.services import credits
-from app.services.transactions import money_transaction
+from app.services.transactions import write_transaction
 from app.services.videos import _INSERT
 
 ACCOUNTS = 1000
@@ -23,7 +23,7 @@ COST_CREDITS = 8
 
 def debit(user_id: int, video_id: str) -> None:
     """What `request_video` does with the money of one video, and nothing around it."""
-    with money_transaction() as connection:
+    with write_transaction() as connection:
         credits.spend(
             connection, user_id, COST_CREDITS, key=f"spend:{video_id}", reference=video_id
         )

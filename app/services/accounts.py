@@ -19,7 +19,7 @@ from app.extensions import db
 from app.models import User, now
 from app.services import credits, identities, links, mails, passwords, sessions
 from app.services.identities import Welcome
-from app.services.transactions import money_transaction
+from app.services.transactions import write_transaction
 
 TAKEN = _l("This address has an account already.")
 LOCALES = ("en", "zh")
@@ -86,7 +86,7 @@ def create_user(
         password_hash = passwords.hash_password(passwords.check(password, email))
     identity_key = identities.key_of(email)
     try:
-        with money_transaction() as connection:
+        with write_transaction() as connection:
             user_id = _insert(connection, email, locale, password_hash=password_hash)
             if is_admin:
                 connection.execute(update(User).where(User.id == user_id).values(is_admin=True))
@@ -111,10 +111,10 @@ def sign_up(email: str, password: str, locale: str) -> str:
     is_same = passwords.is_right(user.pending_password_hash if user else None, password)
     password_hash = passwords.hash_password(password)
     try:
-        with money_transaction() as connection:
+        with write_transaction() as connection:
             _sign_up(connection, email, password_hash, locale, is_same=is_same)
     except IntegrityError:  # the same form at the same moment made it first
-        with money_transaction() as connection:
+        with write_transaction() as connection:
             _sign_up(connection, email, password_hash, locale, is_same=False)
     return email
 
@@ -149,7 +149,7 @@ def send_link_again(email: str) -> None:
     if user is None:
         return
     user_id, to, locale, mark = user.id, user.email, user.locale, links.fingerprint(user)
-    with money_transaction() as connection:
+    with write_transaction() as connection:
         mails.queue(connection, to, "verify", locale, user_id=user_id, mark=mark)
 
 
@@ -228,7 +228,7 @@ def verify(token: str, *, mark: str | None = None, password: str = "") -> Verifi
         )
     user_id, email, pending = user.id, user.email, user.pending_password_hash
     identity_key = identities.key_of(email)
-    with money_transaction() as connection:
+    with write_transaction() as connection:
         if not _mark_verified(connection, user_id, email, identity_key, pending):
             return Verification("used")
         welcome = identities.welcome(connection, identity_key, user_id)

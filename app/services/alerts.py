@@ -10,7 +10,7 @@ from sqlalchemy.orm import aliased
 from app.extensions import db
 from app.models import Alert, now
 from app.services import mails
-from app.services.transactions import money_transaction
+from app.services.transactions import write_transaction
 
 MAIL_EVERY = timedelta(hours=1)
 SUBJECT_MAX_CHARS = 120
@@ -28,7 +28,7 @@ def raise_alert(kind: str, subject: str, text: str) -> None:
         "first_seen_at": moment,
         "last_seen_at": moment,
     }
-    with money_transaction() as connection:
+    with write_transaction() as connection:
         insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
         statement = insert(Alert).values(row)
         connection.execute(
@@ -52,7 +52,7 @@ def open_alerts() -> list[Alert]:
 
 def resolve(kind: str, subject: str) -> bool:
     """Close the open alert of this kind and subject. Returns whether there was one."""
-    with money_transaction() as connection:
+    with write_transaction() as connection:
         closed = connection.execute(
             update(Alert)
             .where(Alert.kind == kind, Alert.subject == subject, Alert.resolved_at.is_(None))
@@ -87,7 +87,7 @@ def _mail_kind(kind: str, admins: tuple[str, ...]) -> int:
         .correlate(None)
         .exists()
     )
-    with money_transaction() as connection:
+    with write_transaction() as connection:
         claimed = connection.execute(
             update(Alert)
             .where(Alert.kind == kind, Alert.resolved_at.is_(None), _is_news(), ~was_mailed)

@@ -19,7 +19,7 @@ from app.models import Attempt, FormToken, Mail, Video, new_id, now
 from app.providers import Order, Provider, ProviderError
 from app.services import endings, leases, results, vendors
 from app.services.leases import FREE, Lease
-from app.services.transactions import money_transaction
+from app.services.transactions import write_transaction
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ def _claim(video: Video) -> tuple[Lease | None, Order]:
     )
     video_id, provider = video.id, video.provider
     lease = leases.new_lease(order.attempt_id)
-    with money_transaction() as connection:
+    with write_transaction() as connection:
         claimed = connection.execute(
             update(Video)
             .where(Video.id == video_id, Video.status == "queued", ~Video.cancel_requested)
@@ -131,7 +131,7 @@ def _call_submit(provider: Provider, lease: Lease, order: Order) -> None:
 
 def accept(lease: Lease, handle: str) -> bool:
     """submitting -> processing: the provider has it under `handle`."""
-    with money_transaction() as connection:
+    with write_transaction() as connection:
         saved = connection.execute(
             update(Attempt)
             .where(*lease.held, Attempt.state == "submitting")
@@ -164,7 +164,7 @@ def give_back(video_id: str, lease: Lease, state: str, code: str, text: str) -> 
     deaths = sum(each != INTERRUPTED for each in codes)
     if deaths >= MAX_DEATHS or len(codes) >= MAX_ATTEMPTS:
         return endings.fail(video_id, code, text, lease=lease)
-    with money_transaction() as connection:
+    with write_transaction() as connection:
         closed = connection.execute(
             update(Attempt)
             .where(*lease.held, Attempt.state.in_(endings.OPEN_ATTEMPT))
@@ -238,7 +238,7 @@ def tidy() -> None:
         with contextlib.suppress(media.MediaError):  # one folder must not keep the others
             vendors.current().storage.delete_all(endings.folder(video_id))
     month_ago = now() - timedelta(days=30)
-    with money_transaction() as connection:
+    with write_transaction() as connection:
         connection.execute(delete(FormToken).where(FormToken.created_at < month_ago))
         connection.execute(delete(Mail).where(Mail.sent_at < month_ago))
 

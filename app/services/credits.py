@@ -1,4 +1,4 @@
-"""Every change of a balance. These functions join the caller's money transaction, never commit.
+"""Every change of a balance. These functions join the caller's write transaction, never commit.
 
 Each verb names its event by a key: repeated, in parallel or years later, it changes nothing.
 The balance is `total_credits - used_credits`; spend and refund move used_credits, every other kind
@@ -26,7 +26,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from app.errors import NotEnoughCredits, _l
 from app.extensions import db
 from app.models import CreditAccount, CreditEntry, now
-from app.services.transactions import Statement, money_transaction
+from app.services.transactions import Statement, write_transaction
 
 _account = CreditAccount.__table__
 _entries = CreditEntry.__table__
@@ -190,7 +190,7 @@ def _add_once(
 
 def adjust(user_id: int, credits: int, *, key: str, reason: str) -> bool:
     """An operator's correction, in a transaction of its own. Returns whether this call did it."""
-    with money_transaction() as connection:
+    with write_transaction() as connection:
         return grant(connection, user_id, credits, kind="adjustment", key=key, reason=reason)
 
 

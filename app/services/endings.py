@@ -6,7 +6,7 @@ from app.errors import _l
 from app.models import LIVE, Attempt, Identity, Video, now
 from app.services import alerts, credits
 from app.services.leases import FREE, Lease
-from app.services.transactions import money_transaction
+from app.services.transactions import write_transaction
 
 _DISK = _l("Our disk had no room for it. We have been told.")
 REASONS = {  # what a person reads; what a vendor or a disk said stays in the attempt and the log
@@ -94,7 +94,7 @@ def _end(
 ) -> bool:
     code, text = plain(code)[:CODE_CHARS], plain(text)
     try:
-        with money_transaction() as connection:
+        with write_transaction() as connection:
             _close_attempt(connection, video_id, status, code, text, lease)
             user_id, cost_credits = _close_video(connection, video_id, status, where, code)
             credits.refund(

@@ -9,7 +9,7 @@ from app.extensions import db
 from app.models import Video
 from app.providers import Report
 from app.services import vendors
-from app.services.transactions import money_transaction
+from app.services.transactions import write_transaction
 
 RECENT = 50
 MIN_RECENT = 3
@@ -93,7 +93,7 @@ def write() -> None:
 
 
 def _write(places: list[tuple[str, int, int, int]]) -> None:
-    with money_transaction() as connection:
+    with write_transaction() as connection:
         connection.execute(
             update(Video.__table__)
             .where(Video.__table__.c.id == bindparam("video"), Video.__table__.c.status == "queued")

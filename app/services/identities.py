@@ -19,7 +19,7 @@ from app import limits
 from app.extensions import db
 from app.models import CreditEntry, Identity, Secret, now
 from app.services import credits
-from app.services.transactions import money_transaction
+from app.services.transactions import write_transaction
 
 GMAIL = ("gmail.com", "googlemail.com")
 NAME = "identity"
@@ -58,7 +58,7 @@ def mark_welcomed(connection: Connection, key: str, user_id: int) -> bool:
 
 
 def welcome(connection: Connection, key: str, user_id: int) -> Welcome:
-    """Give an account its welcome credits, in the caller's money transaction, once an identity."""
+    """Give an account its welcome credits, in the caller's transaction, once an identity."""
     credits.lock(connection, user_id)  # account before identity, everywhere: no deadlock
     remember(connection, key)
     if not mark_welcomed(connection, key, user_id):
@@ -88,7 +88,7 @@ def _grant_due(key: str) -> bool:
     user_id = db.session.scalar(select(Identity.welcome_user_id).where(Identity.key == key))
     if user_id is None:
         return False
-    with money_transaction() as connection:
+    with write_transaction() as connection:
         credits.lock(connection, user_id)  # account before identity
         due = connection.execute(
             update(Identity)
@@ -135,7 +135,7 @@ def _secret() -> bytes:
     query = select(Secret.value).where(Secret.name == NAME)
     value = db.session.scalar(query)
     if value is None:
-        with money_transaction() as connection:
+        with write_transaction() as connection:
             _insert_once(connection, Secret, name=NAME, value=secrets.token_hex(32))
             value = connection.scalar(query)
     return bytes.fromhex(str(value))

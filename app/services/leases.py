@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app import limits
 from app.extensions import db
 from app.models import Attempt, new_id, now
-from app.services.transactions import money_transaction
+from app.services.transactions import write_transaction
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ def is_free(moment: datetime) -> ColumnElement[bool]:
 def take(attempt_id: str, state: str) -> Lease | None:
     """Lease an attempt in `state` that nobody holds, in a transaction of its own."""
     lease = new_lease(attempt_id)
-    with money_transaction() as connection:
+    with write_transaction() as connection:
         taken = connection.execute(
             update(Attempt)
             .where(Attempt.id == attempt_id, Attempt.state == state, is_free(now()))
@@ -94,7 +94,7 @@ def kept_alive(lease: Lease) -> Iterator[None]:
     def beat() -> None:
         while not done.wait(limits.HEARTBEAT_S):
             try:
-                with app.app_context(), money_transaction() as connection:
+                with app.app_context(), write_transaction() as connection:
                     renewed = update(Attempt).where(*lease.held).values(lease_until=_until())
                     connection.execute(renewed)
             except SQLAlchemyError:  # the next beat may succeed, and the lease lasts four of them
@@ -124,7 +124,7 @@ def free_dead() -> int:
     dead = [row for row in rows if not is_alive(row.lease_owner)]
     if not dead:
         return 0
-    with money_transaction() as connection:
+    with write_transaction() as connection:
         for row in dead:
             connection.execute(
                 update(Attempt)

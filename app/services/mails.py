@@ -13,7 +13,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from app.extensions import db
 from app.models import Mail, now
-from app.services.transactions import money_transaction
+from app.services.transactions import write_transaction
 
 FIRST_RETRY_S = 60
 MAX_TRIES = 10
@@ -64,7 +64,7 @@ def claim_next() -> Claimed | None:
         if row is None:
             return None
         wait = timedelta(seconds=FIRST_RETRY_S * 2**row.tries)
-        with money_transaction() as connection:
+        with write_transaction() as connection:
             claimed = connection.execute(
                 update(Mail)
                 .where(Mail.id == row.id, Mail.sent_at.is_(None), Mail.tries == row.tries)
@@ -77,7 +77,7 @@ def claim_next() -> Claimed | None:
 
 def mark_sent(mail_id: int) -> None:
     """Say that a message has left; its values are not needed any more."""
-    with money_transaction() as connection:
+    with write_transaction() as connection:
         connection.execute(
             update(Mail)
             .where(Mail.id == mail_id, Mail.sent_at.is_(None))
@@ -87,5 +87,5 @@ def mark_sent(mail_id: int) -> None:
 
 def give_up(mail_id: int) -> None:
     """Send this message never again: the other side refused it for good."""
-    with money_transaction() as connection:
+    with write_transaction() as connection:
         connection.execute(update(Mail).where(Mail.id == mail_id).values(tries=MAX_TRIES))

@@ -12,7 +12,7 @@ from app import limits
 from app.extensions import db
 from app.models import Attempt, Video, now
 from app.services import endings, leases
-from app.services.transactions import money_transaction
+from app.services.transactions import write_transaction
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ def end() -> None:
 def _mark_late() -> None:
     """In line for 15 minutes: the card says why, and offers cancelling."""
     since = now() - timedelta(seconds=limits.QUEUE_EXPLAIN_S)
-    with money_transaction() as connection:
+    with write_transaction() as connection:
         connection.execute(
             update(Video)
             .where(Video.status == "queued", ~Video.is_late, Video.created_at < since)

@@ -15,7 +15,7 @@ from app.models import Attempt, Video, now
 from app.providers import Provider, ProviderError
 from app.services import endings, vendors
 from app.services.leases import FREE, Lease
-from app.services.transactions import money_transaction
+from app.services.transactions import write_transaction
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ def _complete(
     """
     deleted = Video.deleted_at.is_not(None) if is_deleted else Video.deleted_at.is_(None)
     try:
-        with money_transaction() as connection:  # attempt before video, everywhere: no deadlock
+        with write_transaction() as connection:  # attempt before video, everywhere: no deadlock
             closed = connection.execute(
                 update(Attempt)
                 .where(*lease.held, Attempt.state == "ready")

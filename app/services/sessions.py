@@ -10,7 +10,7 @@ from sqlalchemy.orm import make_transient_to_detached
 from app import limits
 from app.extensions import reader
 from app.models import Session, User, now
-from app.services.transactions import money_transaction
+from app.services.transactions import write_transaction
 
 DEVICE_MAX_CHARS = 200
 LIFETIME = timedelta(days=limits.SESSION_DAYS)
@@ -38,7 +38,7 @@ def start(user_id: int, device: str) -> str:
     """Open a session and return its token, which exists nowhere else from now on."""
     token = secrets.token_urlsafe(32)
     moment = now()
-    with money_transaction() as connection:
+    with write_transaction() as connection:
         connection.execute(
             insert(Session).values(
                 user_id=user_id,
@@ -73,7 +73,7 @@ def resume(token: str) -> tuple[User, bool] | None:
 
 
 def _renew(session_id: int, seen_at: datetime, moment: datetime) -> bool:
-    with money_transaction() as connection:
+    with write_transaction() as connection:
         renewed = connection.execute(
             update(Session)
             .where(
@@ -86,7 +86,7 @@ def _renew(session_id: int, seen_at: datetime, moment: datetime) -> bool:
 
 def revoke(token: str) -> None:
     """End a session; a token that is none changes nothing."""
-    with money_transaction() as connection:
+    with write_transaction() as connection:
         connection.execute(
             update(Session)
             .where(Session.token_hash == hash_of(token), Session.revoked_at.is_(None))
@@ -105,7 +105,7 @@ def revoke_all(connection: Connection, user_id: int) -> None:
 
 def delete_ended() -> int:
     """Remove sessions that are over or revoked; nobody can use them. Returns how many."""
-    with money_transaction() as connection:
+    with write_transaction() as connection:
         gone = connection.execute(
             delete(Session).where(or_(Session.expires_at <= now(), Session.revoked_at.is_not(None)))
         )

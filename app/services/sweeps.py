@@ -17,7 +17,7 @@ from app.providers import ProviderError, Report
 from app.services import attempts, endings, estimates, leases, overdue, vendors
 from app.services.leases import FREE, Lease
 from app.services.overdue import carefully
-from app.services.transactions import money_transaction
+from app.services.transactions import write_transaction
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ def _claim_due() -> list[_Due]:
         .with_for_update(skip_locked=True, of=Attempt.__table__)
     )
     token = new_id()
-    with money_transaction() as connection:
+    with write_transaction() as connection:
         ids = connection.scalars(due).all()
         if not ids:
             return []
@@ -156,7 +156,7 @@ def _ready(due: _Due, *, can_stop: bool) -> None:
 
     Where the provider cannot stop, the result came first: a cancellation asked for is off.
     """
-    with money_transaction() as connection:
+    with write_transaction() as connection:
         moved = connection.execute(
             update(Attempt)
             .where(*due.lease.held, Attempt.state == "processing")
@@ -191,7 +191,7 @@ def _running(due: _Due, report: Report) -> None:
         return
     poll_every_s = provider.capabilities.poll_every_s if provider else limits.POLL_PROVIDER_S
     low_s, high_s = estimates.left(attempt.video_id, elapsed_s, report)
-    with money_transaction() as connection:
+    with write_transaction() as connection:
         mine = connection.execute(
             update(Attempt)
             .where(*due.lease.held, Attempt.state == "processing")

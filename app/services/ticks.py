@@ -6,7 +6,7 @@ from sqlalchemy import update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.models import Tick, now
-from app.services.transactions import money_transaction
+from app.services.transactions import write_transaction
 
 CLOCK_SLACK_S = 60
 
@@ -22,7 +22,7 @@ def claim(name: str, every_s: float) -> bool:
     # workers that read their clocks at the same moment.
     too_far = next_at + timedelta(seconds=CLOCK_SLACK_S)
     is_due = (Tick.due_at <= moment) | (Tick.due_at > too_far)
-    with money_transaction() as connection:
+    with write_transaction() as connection:
         claimed = connection.execute(
             update(Tick).where(Tick.name == name, is_due).values(due_at=next_at)
         )
@@ -40,5 +40,5 @@ def claim(name: str, every_s: float) -> bool:
 
 def make_due(name: str) -> None:
     """Let the next claim of `name` succeed at once: there is something new to do."""
-    with money_transaction() as connection:
+    with write_transaction() as connection:
         connection.execute(update(Tick).where(Tick.name == name).values(due_at=now()))

@@ -1,6 +1,6 @@
-"""Money transactions: short, serialised on SQLite, with statements compiled once.
+"""Write transactions: short, serialised on SQLite, with statements compiled once.
 
-A balance changes inside `money_transaction()` and nowhere else.  On SQLite it is BEGIN IMMEDIATE
+Every change of state happens inside `write_transaction()`.  On SQLite it is BEGIN IMMEDIATE
 behind a fair lock of this process (the busy handler alone starves some writers: p99 was hundreds of
 times the median); on PostgreSQL the guarded UPDATE itself takes the row lock.
 """
@@ -58,7 +58,7 @@ _sqlite_writers = FairLock()
 
 
 @contextmanager
-def money_transaction() -> Iterator[Connection]:
+def write_transaction() -> Iterator[Connection]:
     """A connection inside one transaction, committed at the end, rolled back on any error.
 
     Nothing slow belongs inside: no vendor call, no template, no file.  The ORM session of the

@@ -16,7 +16,7 @@ from app.extensions import db
 from app.models import LIVE, FormToken, Video, is_id, new_id, now
 from app.services import allowances, credits, endings, pricing, requests, vendors
 from app.services.requests import VideoRequest
-from app.services.transactions import Statement, money_transaction
+from app.services.transactions import Statement, write_transaction
 
 
 class PriceChanged(UserError):
@@ -84,7 +84,7 @@ def request_video(
     """
     described = vendors.provider(request.provider).describe(request.type, request.prompt)
     ids = [new_id() for _ in range(request.count)]
-    with money_transaction() as connection:
+    with write_transaction() as connection:
         if not _accept_form(connection, user_id, token, request.digest):
             return _ids_of_form(connection, user_id, token, request.digest)
         balance = credits.lock(connection, user_id)
@@ -189,7 +189,7 @@ def set_favourite(user_id: int, video_id: str, is_favourite: bool) -> Video:
 
 
 def _set(user_id: int, video_id: str, **values: object) -> Video:
-    with money_transaction() as connection:
+    with write_transaction() as connection:
         connection.execute(
             update(Video)
             .where(Video.id == video_id, Video.user_id == user_id, Video.deleted_at.is_(None))
@@ -213,7 +213,7 @@ def _ask_to_stop(video: Video) -> bool:
     video_id, provider = video.id, video.provider
     if video.status == "queued" and endings.cancel(video_id, only_from=("queued",)):
         return True
-    with money_transaction() as connection:
+    with write_transaction() as connection:
         asked = connection.execute(
             update(Video)
             .where(Video.id == video_id, Video.status.in_(cancellable(provider)))
@@ -240,7 +240,7 @@ def delete(user_id: int, video_id: str) -> None:
     keeps its charge or refund.
     """
     _ask_to_stop(get_owned(user_id, video_id))
-    with money_transaction() as connection:
+    with write_transaction() as connection:
         connection.execute(
             update(Video)
             .where(Video.id == video_id, Video.deleted_at.is_(None))

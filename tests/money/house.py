@@ -103,7 +103,7 @@ class House:
 
     def inside(self, verb: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """A verb that joins a money transaction; call it in an app context."""
-        with transactions.money_transaction() as connection:
+        with transactions.write_transaction() as connection:
             return verb(connection, *arguments, **options)
 
     def expect(self, what: str, is_true: bool) -> None:

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from app.extensions import db
 from app.models import CreditAccount, CreditEntry, now
 from app.services import credits, transactions, videos
-from app.services.transactions import Statement, money_transaction
+from app.services.transactions import Statement, write_transaction
 
 _account = CreditAccount.__table__
 _seen = threading.local()
@@ -36,7 +36,7 @@ _seen = threading.local()
 def read_then_write(patch: pytest.MonkeyPatch) -> None:
     """A verb reads the accounts when it begins, decides on what it read, and writes that back."""
     for module in (transactions, videos):
-        patch.setattr(module, "money_transaction", _after_reading)
+        patch.setattr(module, "write_transaction", _after_reading)
     patch.setattr(credits, "spend", _spend_as_seen)
     as_videos_knows_it = SimpleNamespace(**{**vars(credits), "lock": _balance_seen})
     patch.setattr(videos, "credits", as_videos_knows_it)  # grants and refunds still lock
@@ -46,7 +46,7 @@ def read_then_write(patch: pytest.MonkeyPatch) -> None:
 def _after_reading() -> Iterator[Connection]:
     with db.engine.connect() as connection:
         _seen.accounts = {row[0]: list(row[1:]) for row in connection.execute(select(_account))}
-    with money_transaction() as connection:
+    with write_transaction() as connection:
         yield connection
 
 

@@ -24,7 +24,7 @@ from app.services import (
     videos,
 )
 from app.services.requests import VideoRequest
-from app.services.transactions import money_transaction
+from app.services.transactions import write_transaction
 from app.services.videos import FormReused, PriceChanged
 from tests.conftest import PASSWORD, Call, Person, Rows
 from tests.fakes import READY, FakeProvider
@@ -220,7 +220,7 @@ def test_a_welcome_and_a_form_at_once(
     call(credits.adjust, user_id, 8, key="gift", reason="test")
 
     def make_due() -> None:
-        with money_transaction() as connection:
+        with write_transaction() as connection:
             yesterday = now() - timedelta(days=1)
             connection.execute(update(Identity).values(welcome_due_at=yesterday))
 
@@ -243,7 +243,7 @@ def test_a_welcome_and_a_form_at_once(
 
 
 def refund(user_id: int, video_id: str) -> bool:
-    with money_transaction() as connection:
+    with write_transaction() as connection:
         return credits.refund(
             connection, user_id, PRICE,
             key=f"refund:{video_id}", reason="test", reference=video_id,
@@ -251,7 +251,7 @@ def refund(user_id: int, video_id: str) -> bool:
 
 
 def grant(user_id: int) -> bool:
-    with money_transaction() as connection:
+    with write_transaction() as connection:
         return credits.grant(connection, user_id, 8, kind="welcome", key="one", reason="test")
 
 

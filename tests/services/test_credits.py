@@ -11,7 +11,7 @@ from app.errors import NotEnoughCredits
 from app.extensions import db
 from app.services import credits, endings
 from app.services.credits import AlreadySpent
-from app.services.transactions import money_transaction
+from app.services.transactions import write_transaction
 from tests.conftest import Call, Person, Rows
 from tests.fakes import FakeProvider
 from tests.faults.making import Making
@@ -28,7 +28,7 @@ def inside(call: Call) -> Inside:
 
     def inside(verb: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         def run() -> Any:
-            with money_transaction() as connection:
+            with write_transaction() as connection:
                 return verb(connection, *arguments, **options)
 
         return call(run)

@@ -14,7 +14,7 @@ from app import limits
 from app.models import Attempt, now
 from app.services import attempts, endings, leases, results
 from app.services.leases import Lease
-from app.services.transactions import money_transaction
+from app.services.transactions import write_transaction
 from tests.conftest import Rows
 from tests.faults.making import Making, later
 from tests.money.racing import race
@@ -40,7 +40,7 @@ def take(making: Making, attempt_id: str) -> Lease:
 
 def set_attempt(making: Making, attempt_id: str, **values: object) -> None:
     def write() -> None:
-        with money_transaction() as connection:
+        with write_transaction() as connection:
             connection.execute(update(Attempt).where(Attempt.id == attempt_id).values(**values))
 
     making.call(write)

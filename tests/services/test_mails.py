@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from app import mail
 from app.services import accounts, alerts, mails
-from app.services.transactions import money_transaction
+from app.services.transactions import write_transaction
 from app.tasks.mail import send_due
 from tests.conftest import PASSWORD, Call, Rows
 from tests.services.test_accounts import together
@@ -38,7 +38,7 @@ def body(message: EmailMessage, kind: str = "plain") -> str:
 
 
 def queue(template: str = "address_taken", to: str = "carol@example.org") -> None:
-    with money_transaction() as connection:
+    with write_transaction() as connection:
         mails.queue(connection, to, template, "en")
 
 
@@ -90,7 +90,7 @@ def test_a_link_for_an_account_that_is_confirmed_is_not_sent(
     app: Flask, call: Call, rows: Rows
 ) -> None:
     call(accounts.sign_up, "carol@example.org", PASSWORD, "en")
-    with app.app_context(), money_transaction() as connection:
+    with app.app_context(), write_transaction() as connection:
         connection.execute(text("UPDATE users SET email_verified_at = '2026-01-01 00:00:00'"))
     assert call(send_due) == 0
     assert outbox(app) == []
@@ -109,7 +109,7 @@ def test_many_senders_send_each_message_once(app: Flask, call: Call) -> None:
 
 def test_what_rolls_back_is_not_sent(app: Flask, call: Call) -> None:
     def queue_and_fail() -> None:
-        with money_transaction() as connection:
+        with write_transaction() as connection:
             mails.queue(connection, "carol@example.org", "address_taken", "en")
             raise RuntimeError("the verb came to nothing")
 

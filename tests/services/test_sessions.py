@@ -7,7 +7,7 @@ import time_machine
 
 from app import limits
 from app.services import sessions
-from app.services.transactions import money_transaction
+from app.services.transactions import write_transaction
 from tests.conftest import Call, Person, Rows
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -90,7 +90,7 @@ def test_all_sessions_of_one_user_end_together(call: Call, alice: Person, bob: P
     bobs = call(sessions.start, bob.id, "")
 
     def revoke_all() -> None:
-        with money_transaction() as connection:
+        with write_transaction() as connection:
             sessions.revoke_all(connection, alice.id)
 
     call(revoke_all)

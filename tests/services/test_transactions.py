@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from app.extensions import db, reader
 from app.models import Tick, User
 from app.services import accounts, transactions
-from app.services.transactions import FairLock, Statement, money_transaction
+from app.services.transactions import FairLock, Statement, write_transaction
 from tests.conftest import Call, Person, Rows
 from tests.waiting import wait_until
 
@@ -31,7 +31,7 @@ FIND = Statement(select(Tick.name, Tick.due_at).where(Tick.name == bindparam("wa
 @pytest.mark.both_databases
 def test_it_commits_at_its_end_and_rolls_back_on_any_error(app: Flask, rows: Rows) -> None:
     with app.app_context():
-        with money_transaction() as connection:
+        with write_transaction() as connection:
             ADD(connection, name="kept", due_at=NOON)
         with pytest.raises(KeyboardInterrupt):
             _write_and_be_interrupted()
@@ -39,7 +39,7 @@ def test_it_commits_at_its_end_and_rolls_back_on_any_error(app: Flask, rows: Row
 
 
 def _write_and_be_interrupted() -> None:
-    with money_transaction() as connection:
+    with write_transaction() as connection:
         ADD(connection, name="lost", due_at=NOON)
         raise KeyboardInterrupt
 
@@ -49,7 +49,7 @@ def test_it_ends_the_session_first_so_that_nothing_stale_is_seen(app: Flask, ali
     with app.app_context():
         user = db.session.get_one(User, alice.id)
         user.locale = "xx"
-        with money_transaction() as connection:
+        with write_transaction() as connection:
             connection.execute(update(User).values(locale="zh"))
         assert user.locale == "zh"
 
@@ -62,7 +62,7 @@ def test_reading_first_and_writing_then_loses_nothing(app: Flask, call: Call, ro
     def count_up() -> None:
         with app.app_context():
             for _ in range(5):
-                with money_transaction() as connection:
+                with write_transaction() as connection:
                     one = select(text("used_credits FROM credit_accounts")).with_for_update()
                     seen = connection.scalar(one)
                     connection.execute(
@@ -89,7 +89,7 @@ def test_on_sqlite_only_money_takes_the_write_lock_at_once(app: Flask) -> None:
 
         event.listen(engine, "before_cursor_execute", note)
         db.session.execute(text("SELECT 1"))
-        with money_transaction() as connection:
+        with write_transaction() as connection:
             connection.execute(text("SELECT 1"))
         event.remove(engine, "before_cursor_execute", note)
         pragmas = {
@@ -108,7 +108,7 @@ def test_on_sqlite_readers_do_not_wait_for_a_writer(app: Flask, alice: Person) -
             query = text("SELECT total_credits FROM credit_accounts")
             seen.append(db.session.scalar(query))
 
-    with app.app_context(), money_transaction() as connection:
+    with app.app_context(), write_transaction() as connection:
         connection.execute(text("UPDATE credit_accounts SET total_credits = 1"))
         reader = threading.Thread(target=read)
         reader.start()
@@ -155,10 +155,10 @@ def test_the_sqlite_lock_is_free_again_when_begin_fails(
     with app.app_context():
         with monkeypatch.context() as patch:
             patch.setattr(db.engine.dialect, "do_begin", lambda _: 1 / 0)
-            with pytest.raises(ZeroDivisionError), money_transaction():
+            with pytest.raises(ZeroDivisionError), write_transaction():
                 pass
         assert not transactions._sqlite_writers._held
-        with money_transaction() as connection:
+        with write_transaction() as connection:
             assert connection.scalar(text("SELECT 1")) == 1
 
 
@@ -170,7 +170,7 @@ def add(app: Flask) -> Add:
     """`add("name", moment)`: a committed row, written by a Statement."""
 
     def add(name: str, due_at: datetime) -> None:
-        with app.app_context(), money_transaction() as connection:
+        with app.app_context(), write_transaction() as connection:
             ADD(connection, name=name, due_at=due_at)
 
     return add
@@ -195,7 +195,7 @@ def test_a_constant_in_the_statement_is_bound_too(app: Flask, add: Add) -> None:
     )
     add("one", NOON)
     with app.app_context():
-        with money_transaction() as connection:
+        with write_transaction() as connection:
             assert rename(connection, old="one").rowcount == 1
         assert FIND.first(reader(), wanted="renamed").due_at == NOON
 
@@ -203,7 +203,7 @@ def test_a_constant_in_the_statement_is_bound_too(app: Flask, add: Add) -> None:
 @pytest.mark.both_databases
 def test_it_is_compiled_once(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     statement = Statement(select(Tick.name).where(Tick.name == bindparam("wanted")))
-    with app.app_context(), money_transaction() as connection:
+    with app.app_context(), write_transaction() as connection:
         statement(connection, wanted="x")
         monkeypatch.setattr(statement, "_compile", lambda _: 1 / 0)
         assert statement(connection, wanted="x").all() == []
@@ -220,5 +220,5 @@ def test_a_forgotten_value_is_an_error(app: Flask) -> None:
 
 
 def _ask_without_the_value(statement: Statement) -> None:
-    with money_transaction() as connection:
+    with write_transaction() as connection:
         statement(connection, wnated="x")
