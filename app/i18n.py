@@ -41,13 +41,17 @@ def init_app(app: Flask) -> None:
     """Install the middleware, the locale selector and what templates need."""
     app.wsgi_app = LanguagePrefix(app.wsgi_app)  # type: ignore[method-assign]
     app.config["BABEL_TRANSLATION_DIRECTORIES"] = "translations"
-    babel.init_app(app, locale_selector=locale)
+    babel.init_app(app, locale_selector=_of_address)
     words = {"_": _in_template, "gettext": _in_template, "ngettext": _in_template_plural}
     app.jinja_env.globals.update(words, other_language_url=other_language_url)
 
     @app.context_processor
     def _locale() -> dict[str, str]:
         return {"locale": locale()}
+
+
+def _of_address() -> str:
+    return str(request.environ.get("app.locale", "en")) if has_request_context() else "en"
 
 
 def locale() -> str:

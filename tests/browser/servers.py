@@ -4,6 +4,7 @@ The test process looks at the same database through an app of its own: for the c
 and rows in states that a real worker would not keep still in.
 """
 
+import functools
 import http.client
 import os
 import signal
@@ -20,6 +21,7 @@ from app.extensions import db
 from app.models import Session, Video, new_id, now
 from app.services import accounts, sessions
 from config import ROOT
+from deploy import supervisor
 from tests.cast import PASSWORD
 from tests.conftest import close, settings
 from tests.databases import free_port
@@ -79,6 +81,8 @@ class Site:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                # A test run that is killed takes its servers along.
+                preexec_fn=functools.partial(supervisor._end_with, os.getpid()),  # noqa: PLW1509
             )
 
     def _answers(self) -> bool:
