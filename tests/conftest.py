@@ -142,12 +142,13 @@ def settings(url: URL, folder: Path, **overrides: str) -> Config:
     if not (instance / "numba").exists():  # compiled once for all tests
         kernels.mkdir(parents=True, exist_ok=True)
         (instance / "numba").symlink_to(kernels)
+    is_production = overrides.get("APP_ENV") == "production"
     variables = {
         "APP_ENV": "test",
         "SECRET_KEY": "only for tests, and long enough for them",
         "DATABASE_URL": url.render_as_string(hide_password=False),
         "INSTANCE_DIR": str(instance),
-        "LOCAL_RENDER_QUALITY": "draft",
+        "LOCAL_RENDER_QUALITY": "standard" if is_production else "draft",
         "ADMIN_EMAILS": "root@example.org",
         "FFMPEG_BIN": os.environ.get("FFMPEG_BIN", ""),
     }

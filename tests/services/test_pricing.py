@@ -187,4 +187,4 @@ def test_welcome_credits_pay_for_a_first_video(
     asked = call(
         lambda: videos.quote(carol.id, requests.parse({"type": "glass-fruit", "prompt": "x"}))
     )
-    assert (asked.balance, asked.balance_after, asked.is_enough) == (0, -10, False)
+    assert (asked.balance, asked.price.total) == (0, 10)
