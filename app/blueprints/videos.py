@@ -11,6 +11,7 @@ from flask_login import current_user
 from app import auth, catalogue
 from app.auth import require_sign_in
 from app.blueprints import composing, receipts, studio
+from app.error_pages import text_of
 from app.errors import InvalidForm, NotFound, TooMany, UserError, _l
 from app.htmx import is_fragment_request
 from app.services import cards, library, requests, videos
@@ -134,8 +135,16 @@ def page(video_id: str) -> ResponseReturnValue:
 @bp.post("/<uuid:video_id>/title")
 @require_sign_in
 def rename(video_id: Any) -> ResponseReturnValue:
-    """Another title."""
-    video = videos.rename(current_user.id, str(video_id), request.form.get("title", ""))
+    """Another title; one that will not do comes back in its form, with what is wrong beside it."""
+    title = request.form.get("title", "")
+    try:
+        video = videos.rename(current_user.id, str(video_id), title)
+    except UserError as error:
+        if error.field != "title" or not is_fragment_request():
+            raise
+        owned = videos.get_owned(current_user.id, str(video_id))
+        words = text_of(error)
+        return render_template("videos/_title.html", video=owned, error=words, typed=title), 422
     return _changed("videos/_title.html", video)
 
 

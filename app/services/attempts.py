@@ -65,9 +65,8 @@ def submit(video_id: str) -> bool:
     return True
 
 
-def _claim(video: Video) -> tuple[Lease | None, Order]:
-    """queued -> submitting, with the attempt that says so: the intent is stored before the call."""
-    order = Order(
+def _order_of(video: Video) -> Order:
+    return Order(
         attempt_id=new_id(),
         type=video.type,
         prompt=video.prompt,
@@ -76,6 +75,11 @@ def _claim(video: Video) -> tuple[Lease | None, Order]:
         resolution=video.resolution,
         seed=video.seed,
     )
+
+
+def _claim(video: Video) -> tuple[Lease | None, Order]:
+    """queued -> submitting, with the attempt that says so: the intent is stored before the call."""
+    order = _order_of(video)
     video_id, provider = video.id, video.provider
     lease = leases.new_lease(order.attempt_id)
     with write_transaction() as connection:

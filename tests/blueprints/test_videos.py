@@ -143,6 +143,11 @@ def test_title_is_edited_in_place(alice_client: FlaskClient, video_id: str, rows
     )
     assert answer.status_code == 200 and "&lt;b&gt;草莓" in answer.text
     assert rows("SELECT title FROM videos")[0]["title"] == "<b>草莓</b> 🍓"
+    refused = alice_client.post(
+        f"/videos/{video_id}/title", data={"title": "x" * 101}, headers=HTMX
+    )
+    assert refused.status_code == 422 and 'aria-invalid="true"' in refused.text
+    assert "A title has 1 to 100 characters." in refused.text and "x" * 101 in refused.text
     for wrong in ("", " ", "x" * 101, "a\x00b"):
         assert (
             alice_client.post(f"/videos/{video_id}/title", data={"title": wrong}).status_code == 422
