@@ -74,7 +74,7 @@ COMPILE = uv pip compile pyproject.toml --quiet --universal --python-version 3.1
 lock:  ## Resolve pyproject.toml anew into requirements/ (wants uv; ARGS=--upgrade for newest versions)
 	@command -v uv >/dev/null || { echo "make lock needs uv: python3 -m pip install uv" >&2; exit 1; }
 	@$(COMPILE) $(ARGS) --all-extras --group dev --output-file requirements/dev.txt
-	@$(COMPILE) --extra postgres --extra redis -c requirements/dev.txt --output-file requirements/server.txt
+	@$(COMPILE) --extra postgres --extra redis --extra s3 -c requirements/dev.txt --output-file requirements/server.txt
 	@$(COMPILE) -c requirements/dev.txt --output-file requirements/runtime.txt
 
 translations: packages  ## Collect every text into the catalogues under app/translations, compile them
