@@ -6,12 +6,15 @@ Every variable is described in docs/settings.md and .env.example; a test compare
 import contextlib
 import os
 import secrets
-import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
+
+from deploy import clouds
+from deploy.environment import ConfigError, Environment, parts_of
+
+__all__ = ["ROOT", "Config", "ConfigError", "instance_secret", "make_private", "own_url"]
 
 ROOT = Path(__file__).resolve().parent
 
@@ -29,6 +32,32 @@ VARIABLES = (
     "LOCAL_RENDER_CONCURRENCY",
     "LOCAL_RENDER_QUALITY",
     "VIDEO_PROVIDERS",
+    "VEO3_API_KEY",
+    "VEO3_API_KEY_2",
+    "VEO3_API_KEY_3",
+    "VEO3_API_KEY_4",
+    "VEO3_API_KEY_5",
+    "VEO3_API_BASE_URL",
+    "VEO3_MODEL",
+    "VEO3_WEBHOOK_HMAC_KEY",
+    "VEO3_UPLOAD_BASE_URL",
+    "FAL_KEY",
+    "FAL_QUEUE_BASE_URL",
+    "FAL_MODEL",
+    "FAL_JWKS_URL",
+    "REPLICATE_API_TOKEN",
+    "REPLICATE_BASE_URL",
+    "REPLICATE_MODEL",
+    "REPLICATE_WEBHOOK_SECRET",
+    "GOOGLE_GENAI_API_KEY",
+    "GOOGLE_GENAI_BASE_URL",
+    "GOOGLE_GENAI_MODEL",
+    "PROVIDER_DAILY_CAP_CENTS",
+    "ALLOW_BELOW_COST",
+    "CREEM_API_KEY",
+    "CREEM_API_BASE_URL",
+    "CREEM_MODE",
+    "S3_ENDPOINT_URL",
     "MAIL_URL",
     "MAIL_FROM",
     "ADMIN_EMAILS",
@@ -37,14 +66,11 @@ VARIABLES = (
     "LOG_LEVEL",
 )
 ENVIRONMENTS = ("development", "test", "production")
-PROVIDERS = ("local",)
-LATER_PROVIDERS = ("kie", "fal", "replicate", "google")
+PROVIDERS = ("kie", "fal", "replicate", "google", "local")
+DEFAULT_PROVIDERS = ("local",)
+CREEM_BASE_URLS = {"test": "https://test-api.creem.io", "prod": "https://api.creem.io"}
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 MIN_SECRET_BYTES = 32
-
-
-class ConfigError(RuntimeError):
-    """A setting is missing or malformed; the message names the variable and what it wants."""
 
 
 @dataclass(frozen=True)
@@ -55,16 +81,25 @@ class Config:
     APP_URL: str
     HOST: str
     PORT: int
-    SECRET_KEY: str
-    DATABASE_URL: str
-    REDIS_URL: str | None
+    SECRET_KEY: str = field(repr=False)
+    DATABASE_URL: str = field(repr=False)
+    REDIS_URL: str | None = field(repr=False)
     INSTANCE_DIR: Path
     STORAGE_URL: str
     FFMPEG_BIN: str | None
     LOCAL_RENDER_CONCURRENCY: int
     LOCAL_RENDER_QUALITY: str
-    VIDEO_PROVIDERS: tuple[str, ...]
-    MAIL_URL: str | None
+    VIDEO_PROVIDERS: tuple[str, ...]  # those that can work: named, and with a key
+    PROVIDERS_OFF: dict[str, str]  # named, and why they cannot
+    PROVIDER_KEYS: dict[str, tuple[str, ...]] = field(repr=False)
+    CLOUDS: dict[str, dict[str, str]] = field(repr=False)  # as app.providers.Cloud takes them
+    PROVIDER_DAILY_CAP_CENTS: int
+    ALLOW_BELOW_COST: tuple[str, ...]
+    CREEM_API_KEY: str | None = field(repr=False)
+    CREEM_API_BASE_URL: str
+    CREEM_MODE: str
+    S3_ENDPOINT_URL: str | None
+    MAIL_URL: str | None = field(repr=False)
     MAIL_FROM: str
     ADMIN_EMAILS: tuple[str, ...]
     WELCOME_DAILY_CAP: int
@@ -87,6 +122,10 @@ class Config:
         if quality == "draft" and app_env == "production":
             raise ConfigError("LOCAL_RENDER_QUALITY=draft is for trying out, not for production")
         host, port = read.text("HOST", "127.0.0.1"), read.integer("PORT", 8000, 1, 65535)
+        named, keys, cloud_settings = read.providers(), clouds.keys_of(read), clouds.clouds_of(read)
+        clouds.check_models(named, cloud_settings, keys)
+        off = clouds.find_off(named, keys, cloud_settings, app_env == "production")
+        creem_mode = read.choice("CREEM_MODE", ("test", "prod"), "test")
         return cls(
             APP_ENV=app_env,
             APP_URL=read.app_url(own_url(host, port), https_only=app_env == "production"),
@@ -100,7 +139,16 @@ class Config:
             FFMPEG_BIN=read.program("FFMPEG_BIN"),
             LOCAL_RENDER_CONCURRENCY=read.integer("LOCAL_RENDER_CONCURRENCY", 1, 1, 64),
             LOCAL_RENDER_QUALITY=quality,
-            VIDEO_PROVIDERS=read.providers(),
+            VIDEO_PROVIDERS=tuple(name for name in named if name not in off),
+            PROVIDERS_OFF=off,
+            PROVIDER_KEYS=keys,
+            CLOUDS=cloud_settings,
+            PROVIDER_DAILY_CAP_CENTS=read.integer("PROVIDER_DAILY_CAP_CENTS", 5000, 0, 100_000_000),
+            ALLOW_BELOW_COST=read.names("ALLOW_BELOW_COST", PROVIDERS, ()),
+            CREEM_API_KEY=read.secret("CREEM_API_KEY"),
+            CREEM_API_BASE_URL=read.base_url("CREEM_API_BASE_URL", CREEM_BASE_URLS[creem_mode]),
+            CREEM_MODE=creem_mode,
+            S3_ENDPOINT_URL=read.url("S3_ENDPOINT_URL", ("http", "https")),
             MAIL_URL=read.url("MAIL_URL", ("smtp", "smtps")),
             MAIL_FROM=read.email("MAIL_FROM", "CuttingASMR <hello@localhost>"),
             ADMIN_EMAILS=read.emails("ADMIN_EMAILS"),
@@ -110,69 +158,36 @@ class Config:
         )
 
 
-class _Reader:
-    """Typed access to environment variables; an empty value counts as absent."""
-
-    def __init__(self, env: Mapping[str, str]) -> None:
-        self._env = env
-
-    def optional(self, name: str) -> str | None:
-        return self._env.get(name, "").strip() or None
-
-    def text(self, name: str, default: str) -> str:
-        return self.optional(name) or default
-
-    def choice(self, name: str, allowed: tuple[str, ...], default: str) -> str:
-        value = self.text(name, default)
-        if value not in allowed:
-            raise ConfigError(f"{name}={value!r} must be one of {', '.join(allowed)}")
-        return value
-
-    def integer(self, name: str, default: int, low: int, high: int) -> int:
-        raw = self.text(name, str(default))
-        if not raw.isascii() or not raw.isdigit() or not low <= int(raw) <= high:
-            raise ConfigError(f"{name}={raw!r} must be a whole number from {low} to {high}")
-        return int(raw)
-
-    def names(
-        self, name: str, allowed: tuple[str, ...], default: tuple[str, ...]
-    ) -> tuple[str, ...]:
-        raw = self.optional(name)
-        values = tuple(part.strip() for part in raw.split(",")) if raw else default
-        unknown = [value for value in values if value not in allowed]
-        if unknown or len(set(values)) < len(values):
-            raise ConfigError(f"{name}={raw!r} must be a list, each once, of {', '.join(allowed)}")
-        return values
-
-    def url(self, name: str, schemes: tuple[str, ...]) -> str | None:
-        value = self.optional(name)
-        if value and (_parts(value) is None or urlsplit(value).scheme not in schemes):
-            raise ConfigError(f"{name} must be a URL starting with {':// or '.join(schemes)}://")
-        return value
+class _Reader(Environment):
+    """The variables that mean something of their own."""
 
     def storage_url(self) -> str | None:
         value = self.optional("STORAGE_URL")
-        if value and (not value.startswith("file:///") or "?" in value):
-            raise ConfigError(
-                "STORAGE_URL must look like file:///folder (s3:// comes with a later version)"
-            )
+        if value is None:
+            return None
+        parts = parts_of(value)
+        is_s3 = parts is not None and parts.scheme == "s3" and bool(parts.hostname)
+        if "?" in value or "#" in value or not (value.startswith("file:///") or is_s3):
+            raise ConfigError("STORAGE_URL must look like file:///folder or s3://bucket/prefix")
+        if is_s3:
+            self._open(value)
         return value
 
-    def program(self, name: str) -> str | None:
-        value = self.optional(name)
-        if value and shutil.which(value) is None:
-            raise ConfigError(f"{name}={value!r} names no program")
-        return value
+    def _open(self, storage_url: str) -> None:
+        """Find out now, not at the first video, whether it can be opened."""
+        from app import media
+
+        try:
+            media.open_storage(storage_url, self.url("S3_ENDPOINT_URL", ("http", "https")))
+        except ValueError as error:
+            raise ConfigError(f"STORAGE_URL or S3_ENDPOINT_URL: {error}") from error
 
     def providers(self) -> tuple[str, ...]:
-        asked = self.text("VIDEO_PROVIDERS", "")
-        if later := [name for name in LATER_PROVIDERS if name in asked]:
-            raise ConfigError(f"VIDEO_PROVIDERS: {', '.join(later)} come with a later version")
-        return self.names("VIDEO_PROVIDERS", PROVIDERS, PROVIDERS)
+        return self.names("VIDEO_PROVIDERS", PROVIDERS, DEFAULT_PROVIDERS)
 
     def app_url(self, default: str, *, https_only: bool) -> str:
         value = self.optional("APP_URL")
-        parts = _parts(value or default)
+        parts = parts_of(value or default)
         schemes = ("https",) if https_only else ("http", "https")
         if (
             parts is None
@@ -192,22 +207,9 @@ class _Reader:
         if value.startswith(("postgres://", "postgresql://")):  # always psycopg 3
             value = "postgresql+psycopg://" + value.split("://", 1)[1]
         is_sqlite = value.startswith("sqlite:///")
-        if not is_sqlite and not (value.startswith("postgresql+psycopg://") and _parts(value)):
+        if not is_sqlite and not (value.startswith("postgresql+psycopg://") and parts_of(value)):
             raise ConfigError("DATABASE_URL must start with sqlite:/// or postgresql://")
         return value
-
-    def email(self, name: str, default: str) -> str:
-        value = self.text(name, default)
-        if "@" not in value or any(character in value for character in "\r\n"):
-            raise ConfigError(f"{name}={value!r} must be an e-mail address")
-        return value
-
-    def emails(self, name: str) -> tuple[str, ...]:
-        raw = self.optional(name)
-        values = tuple(part.strip().lower() for part in raw.split(",")) if raw else ()
-        if any("@" not in value for value in values):
-            raise ConfigError(f"{name}={raw!r} must be e-mail addresses separated by commas")
-        return values
 
     def secret_key(self, instance: Path, is_production: bool) -> str:
         """SECRET_KEY, else (outside production) the random one kept in the instance folder."""
@@ -219,16 +221,6 @@ class _Reader:
         if len(value.encode()) < MIN_SECRET_BYTES:
             raise ConfigError(f"SECRET_KEY must have {MIN_SECRET_BYTES} bytes or more")
         return value
-
-
-def _parts(url: str) -> SplitResult | None:
-    """The parts of a URL; None when it cannot be read, its port included."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        return None
-    return parts
 
 
 def own_url(host: str, port: int) -> str:

@@ -22,7 +22,7 @@ def read(folder: Path, **variables: str) -> Config:
 
 @pytest.mark.parametrize(
     ("document", "pattern"),
-    [("docs/settings.md", r"^\| `([A-Z_]+)` \|"), (".env.example", r"^#?([A-Z_]+)=")],
+    [("docs/settings.md", r"^\| `([A-Z0-9_]+)` \|"), (".env.example", r"^#?([A-Z0-9_]+)=")],
 )
 def test_every_setting_is_documented_and_nothing_else(document: str, pattern: str) -> None:
     named = re.findall(pattern, (ROOT / document).read_text(), re.MULTILINE)
@@ -46,7 +46,9 @@ def test_config_reads_what_it_lists_and_nothing_else(tmp_path: Path) -> None:
 
 def test_the_example_file_changes_nothing_as_it_is(tmp_path: Path) -> None:
     lines = (ROOT / ".env.example").read_text().splitlines()
-    settings = dict(line.lstrip("#").split("=", 1) for line in lines if re.match("#[A-Z_]+=", line))
+    settings = dict(
+        line.lstrip("#").split("=", 1) for line in lines if re.match("#[A-Z0-9_]+=", line)
+    )
     plain = {name: value.strip('"') for name, value in settings.items() if name != "INSTANCE_DIR"}
     assert read(tmp_path, **plain) == read(tmp_path)
 
@@ -74,6 +76,22 @@ def test_the_example_file_changes_nothing_as_it_is(tmp_path: Path) -> None:
         ("LOCAL_RENDER_QUALITY", "best"),
         ("VIDEO_PROVIDERS", "local,nobody"),
         ("VIDEO_PROVIDERS", "local,local"),
+        ("VIDEO_PROVIDERS", "kie"),
+        ("VIDEO_PROVIDERS", "google,kie"),
+        ("VEO3_API_KEY", "short"),
+        ("FAL_KEY", "a key with a new\nline"),
+        ("VEO3_API_BASE_URL", "api.kie.ai"),
+        ("VEO3_API_BASE_URL", "http://api.kie.ai"),
+        ("VEO3_API_BASE_URL", "https://user@api.kie.ai"),
+        ("VEO3_API_BASE_URL", "https://api.kie.ai/api/v1"),
+        ("FAL_JWKS_URL", "rest.fal.ai"),
+        ("FAL_JWKS_URL", "http://rest.fal.ai/jwks.json"),
+        ("CREEM_API_KEY", "short"),
+        ("ALLOW_BELOW_COST", "nobody"),
+        ("PROVIDER_DAILY_CAP_CENTS", "-1"),
+        ("CREEM_MODE", "live"),
+        ("S3_ENDPOINT_URL", "ftp://127.0.0.1"),
+        ("STORAGE_URL", "s3:///prefix"),
         ("MAIL_URL", "localhost:25"),
         ("MAIL_FROM", "nobody"),
         ("MAIL_FROM", "a@example.org\nBcc: all@example.org"),
@@ -154,3 +172,53 @@ def test_no_module_but_config_reads_the_environment() -> None:
     ]
     assert readers == []
     assert os.environ.get("FLASK_DEBUG") is None  # would change what the tests prove
+
+
+KIE_KEY = "test-key-of-kie-0001"
+
+
+def test_a_named_cloud_without_its_key_is_off(tmp_path: Path) -> None:
+    settings = read(tmp_path, VIDEO_PROVIDERS="kie,fal,local", VEO3_API_KEY=KIE_KEY)
+    assert settings.VIDEO_PROVIDERS == ("kie", "local")
+    assert settings.PROVIDERS_OFF == {"fal": "FAL_KEY"}
+
+
+def test_in_production_a_named_cloud_without_its_key_stops_the_start(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="VIDEO_PROVIDERS names fal, which needs FAL_KEY"):
+        read(
+            tmp_path,
+            APP_ENV="production",
+            SECRET_KEY=SECRET,
+            APP_URL="https://example.org",
+            VIDEO_PROVIDERS="fal,local",
+        )
+
+
+def test_google_is_off_until_its_model_is_named(tmp_path: Path) -> None:
+    named = {"VIDEO_PROVIDERS": "google,local", "GOOGLE_GENAI_API_KEY": "test-key-of-google"}
+    assert read(tmp_path, **named).PROVIDERS_OFF == {"google": "GOOGLE_GENAI_MODEL"}
+    on = read(tmp_path, **named, GOOGLE_GENAI_MODEL="veo-3.1-fast-generate-preview")
+    assert on.VIDEO_PROVIDERS == ("google", "local")
+
+
+def test_a_model_that_nobody_knows_is_refused_naming_those_that_are(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="VEO3_MODEL='veo9' must be one of veo3_fast"):
+        read(tmp_path, VIDEO_PROVIDERS="kie", VEO3_API_KEY=KIE_KEY, VEO3_MODEL="veo9")
+
+
+def test_kie_has_a_pool_of_keys_each_counted_once(tmp_path: Path) -> None:
+    settings = read(
+        tmp_path, VEO3_API_KEY=KIE_KEY, VEO3_API_KEY_3=KIE_KEY, VEO3_API_KEY_5="test-key-of-kie-5"
+    )
+    assert settings.PROVIDER_KEYS == {"kie": (KIE_KEY, "test-key-of-kie-5")}
+
+
+def test_a_simulator_on_this_machine_may_speak_plain_http(tmp_path: Path) -> None:
+    settings = read(tmp_path, FAL_QUEUE_BASE_URL="http://127.0.0.1:9002/")
+    assert settings.CLOUDS["fal"]["base_url"] == "http://127.0.0.1:9002"
+
+
+def test_settings_do_not_show_their_secrets(tmp_path: Path) -> None:
+    settings = read(tmp_path, VEO3_API_KEY=KIE_KEY, SECRET_KEY=SECRET, CREEM_API_KEY="creem_test_1")
+    for secret in (KIE_KEY, SECRET, "creem_test_1"):
+        assert secret not in repr(settings)
