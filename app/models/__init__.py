@@ -3,21 +3,27 @@
 from app.models.base import is_id, new_id, now
 from app.models.credit import CreditAccount, CreditEntry
 from app.models.operation import Alert, Tick
+from app.models.provider import Callback, ProviderKey, Screening, StoppedRoute
 from app.models.user import Identity, Mail, Secret, Session, User
-from app.models.video import ENDED, LIVE, Attempt, FormToken, Video
+from app.models.video import ENDED, LIVE, Attempt, FormToken, StartImage, Video
 
 __all__ = [
     "ENDED",
     "LIVE",
     "Alert",
     "Attempt",
+    "Callback",
     "CreditAccount",
     "CreditEntry",
     "FormToken",
     "Identity",
     "Mail",
+    "ProviderKey",
+    "Screening",
     "Secret",
     "Session",
+    "StartImage",
+    "StoppedRoute",
     "Tick",
     "User",
     "Video",

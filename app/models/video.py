@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, Text
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, false, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.extensions import db
@@ -22,6 +22,7 @@ class Video(db.Model):
         Index("ix_videos_status_id", "status", "id"),  # the queue, and the sweep's other questions
         Index("ix_videos_deleted_at", "deleted_at"),
         Index("ix_videos_recent", "provider", "completed_at"),
+        Index("ix_videos_image_id", "image_id"),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
@@ -34,7 +35,9 @@ class Video(db.Model):
     duration_s: Mapped[int]
     resolution: Mapped[str] = mapped_column(String(8))
     seed: Mapped[int] = mapped_column(BigInteger)
-    provider: Mapped[str] = mapped_column(String(20))
+    provider: Mapped[str] = mapped_column(String(20))  # who makes it, or is first to be asked
+    kind: Mapped[str] = mapped_column(String(6), default="local", server_default="local")
+    image_id: Mapped[str | None] = mapped_column(ForeignKey("start_images.id"))
     scene: Mapped[str] = mapped_column(String(40), default="")
     scene_recognised: Mapped[bool] = mapped_column(default=True)
     request_token: Mapped[str] = mapped_column(String(64), index=True)
@@ -51,6 +54,11 @@ class Video(db.Model):
     is_late: Mapped[bool] = mapped_column(default=False)
     is_gift: Mapped[bool] = mapped_column(default=False)
     cancel_requested: Mapped[bool] = mapped_column(default=False)
+    has_begun: Mapped[bool] = mapped_column(default=True, server_default=true())  # at the provider
+    retry_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # queued: not before
+    wait_reason: Mapped[str | None] = mapped_column(String(20))  # queued: why, see services/routes
+    sound_retried: Mapped[bool] = mapped_column(default=False, server_default=false())
+    sound_refunded: Mapped[bool] = mapped_column(default=False, server_default=false())
     error_code: Mapped[str | None] = mapped_column(String(40))
     error_text: Mapped[str | None] = mapped_column(String(300))
     is_favourite: Mapped[bool] = mapped_column(default=False)
@@ -72,6 +80,7 @@ class Video(db.Model):
     peaks: Mapped[str | None] = mapped_column(Text)
     # when
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    queued_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when it came back in line
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     rendered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -86,15 +95,21 @@ class Attempt(db.Model):
     """One submission of a video to a provider.
 
     states: submitting (intent stored, outcome not yet known), processing (the provider has it),
-    ready (finished there, being stored here), done, failed, lost, cancelled.  `lease_token` and
-    `lease_until` say which worker is at it; a write-back names the token, so that a worker which
-    overslept its lease changes nothing.
+    ready (finished there, being stored here), done, failed, lost, cancelled, and late (the video
+    failed and was refunded while the provider may still deliver: then it becomes a gift).
+    `lease_token` and `lease_until` say which worker is at it; a write-back names the token, so that
+    a worker which overslept its lease changes nothing.
+
+    `remote_id` is the provider's handle, whose first word (`callback_id`) is what its callbacks
+    call it; `provider_key` is the fingerprint of the key that made it and alone may ask about it.
     """
 
     __tablename__ = "attempts"
     __table_args__ = (
         Index("ix_attempts_state_next_poll_at", "state", "next_poll_at"),
         Index("ix_attempts_ended_at", "ended_at"),
+        Index("ix_attempts_provider_created_at", "provider", "created_at"),  # caps and rates
+        Index("ix_attempts_callback", "provider", "callback_id"),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
@@ -104,7 +119,9 @@ class Attempt(db.Model):
     provider_key: Mapped[str] = mapped_column(String(40), default="")
     worker: Mapped[str] = mapped_column(String(120), default="")  # who submitted it
     store_tries: Mapped[int] = mapped_column(default=0)
-    remote_id: Mapped[str | None] = mapped_column(String(200))
+    remote_id: Mapped[str | None] = mapped_column(Text)
+    callback_id: Mapped[str | None] = mapped_column(String(200))
+    model: Mapped[str] = mapped_column(String(80), default="", server_default="")
     state: Mapped[str] = mapped_column(String(12), default="submitting")
     lease_token: Mapped[str | None] = mapped_column(String(36))
     lease_owner: Mapped[str | None] = mapped_column(String(120))
@@ -127,4 +144,20 @@ class FormToken(db.Model):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
     token: Mapped[str] = mapped_column(String(64), primary_key=True)
     digest: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+
+class StartImage(db.Model):
+    """A picture to start a video with, decoded and encoded anew: pixels, and nothing else."""
+
+    __tablename__ = "start_images"
+    __table_args__ = (Index("ix_start_images_created_at", "created_at"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    file_key: Mapped[str] = mapped_column(String(120))
+    digest: Mapped[str] = mapped_column(String(64))  # SHA-256 of what was stored
+    width: Mapped[int]
+    height: Mapped[int]
+    size_bytes: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
