@@ -30,6 +30,7 @@ SPARE_MEGABYTES = 2.0
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "FFMPEG_BIN")
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
 LOST = Report("lost")
+IMAGE = "start.jpg"  # in the render's folder
 FAILURES: dict[str, ErrorCode] = {"disk_full": "disk_full", "unwritable": "disk_full"}
 
 
@@ -65,8 +66,8 @@ class LocalProvider:
             cancel="always",
             poll_every_s=POLL_EVERY_S,
             expected_s=EXPECTED_S[self._quality],
-            price_cents=0,
             places=self._concurrency,
+            takes_image=True,
         )
 
     def has_room(self) -> bool:
@@ -74,7 +75,7 @@ class LocalProvider:
         with self._counting:
             return len(self._running) < self._concurrency
 
-    def submit(self, order: Order) -> str:
+    def submit(self, order: Order, _key: str = "") -> str:
         """Start the renderer, unless it runs or has ended for this attempt already.
 
         Raises ProviderError: rate_limited without room, disk_full, transient.
@@ -92,7 +93,12 @@ class LocalProvider:
                 os.close(lock)  # the child holds it on
         return order.attempt_id
 
-    def recover(self, attempt_id: str) -> str | None:
+    def recover(
+        self,
+        attempt_id: str,
+        _key: str = "",
+        order: Order | None = None,  # noqa: ARG002
+    ) -> str | None:
         """The handle when the render runs or has ended; None when nothing is left of it.
 
         A child whose parent was killed is ended here and now, so None is always certain.
@@ -108,7 +114,7 @@ class LocalProvider:
                 raise ProviderError("unknown_outcome", message, permanent=False)
         return attempt_id if _outcome(folder) not in (None, LOST) else None
 
-    def poll(self, handle: str) -> Report:
+    def poll(self, handle: str, _key: str = "") -> Report:
         """Read the newest event; `lost` when the renderer ended without a word."""
         folder = self._folder(handle)
         ended = _outcome(folder)
@@ -119,7 +125,7 @@ class LocalProvider:
         ended = ended or _outcome(folder)
         return ended or (Report("cancelled") if _was_cancelled(folder) else LOST)
 
-    def cancel(self, handle: str) -> bool:
+    def cancel(self, handle: str, _key: str = "") -> bool:
         """End the renderer.  False: the clip was ready first, or the process cannot be ended."""
         folder = self._folder(handle)
         if not folder.is_dir():
@@ -136,7 +142,7 @@ class LocalProvider:
             leftover.unlink(missing_ok=True)
         return True
 
-    def fetch(self, handle: str) -> Path:
+    def fetch(self, handle: str, _key: str = "") -> Path:
         """The finished clip, in place."""
         clip = self._folder(handle) / folders.CLIP
         if not clip.is_file():
@@ -169,6 +175,8 @@ class LocalProvider:
         try:
             _check_space(self._work_dir, order)
             (folder / folders.PID).unlink(missing_ok=True)
+            if order.image is not None:  # a copy: the renderer reads it when it is ready to
+                shutil.copyfile(order.image, folder / IMAGE)
             (folder / folders.REQUEST).write_text(json.dumps(self._request(order)))
             child = self._spawn(folder, lock)
         except BaseException:
@@ -221,6 +229,7 @@ class LocalProvider:
             "resolution": order.resolution,
             "seed": order.seed,
             "quality": self._quality,
+            "start_image": order.image and str(self._folder(order.attempt_id) / IMAGE),
         }
 
 

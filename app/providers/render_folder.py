@@ -1,6 +1,7 @@
 """The folder of one local render: its files, whether it runs, and how to end it.
 
     request.json   what was asked       events.jsonl  the renderer's stdout     clip.mp4  the result
+    start.jpg      the picture behind it
     lock           held while it runs   pid           "pid parent start-mark"   cancelled a marker
 
 Only files, locks and signals, so that every process on the machine sees the same.  The lock decides

@@ -235,7 +235,7 @@ def test_capabilities(local):
     assert offered.durations == tuple(range(4, 31))
     assert offered.aspect_ratios == ("16:9", "9:16", "1:1")
     assert offered.resolutions == ("720p", "1080p")
-    assert offered.price_cents == 0
+    assert offered.price.cents(30, "1080p") == 0
 
 
 @pytest.mark.parametrize(
