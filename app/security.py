@@ -11,25 +11,32 @@ from urllib.parse import parse_qs
 from flask import Flask, Response, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import limits
+from app import limits, media
 from app.state_cookie import LazySessions
 
-CSP = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self'",
-        "media-src 'self'",
-        "font-src 'self'",
-        "connect-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
+
+def csp(media_origin: str | None = None) -> str:
+    """The policy. `media_origin` is where pictures and videos come from, beside this site."""
+    media_from = "'self'" if media_origin is None else f"'self' {media_origin}"
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            f"img-src {media_from}",
+            f"media-src {media_from}",
+            "font-src 'self'",
+            "connect-src 'self'",
+            "form-action 'self'",
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+        )
     )
-)
+
+
+CSP = csp()
+"""As it is while results live on a disk."""
 HEADERS = (
-    ("Content-Security-Policy", CSP),
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "DENY"),
     ("Referrer-Policy", "same-origin"),
@@ -57,7 +64,9 @@ def init_app(app: Flask) -> None:
         WTF_CSRF_HEADERS=["X-CSRFToken"],
         SEND_FILE_MAX_AGE_DEFAULT=0,
     )
-    headers = (*HEADERS, HSTS) if is_production else HEADERS
+    storage = media.open_storage(app.config["STORAGE_URL"], app.config["S3_ENDPOINT_URL"])
+    policy = ("Content-Security-Policy", csp(storage.origin))
+    headers = (policy, *HEADERS, HSTS) if is_production else (policy, *HEADERS)
 
     @app.after_request
     def _cache(response: Response) -> Response:

@@ -12,13 +12,14 @@ MediaCode = Literal[
     "no_ffmpeg",
     "timed_out",
     "too_large",
+    "unreachable",  # a storage across the network, and it may be back soon
 ]
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class MediaError(Exception):
-    """Something is wrong with a file, the disk or ffmpeg; `code` says which."""
+    """Something is wrong with a file, a storage or ffmpeg; `code` says which."""
 
     def __init__(self, code: MediaCode, message: str) -> None:
         super().__init__(message)

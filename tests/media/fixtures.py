@@ -1,7 +1,8 @@
-"""Real files made by ffmpeg, and real disks that are full or read-only."""
+"""Real files made by ffmpeg, real disks that are full or read-only, and a server of S3."""
 
 import os
 import subprocess
+import uuid
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.media import find_ffmpeg
+from tests.media.buckets import CREDENTIALS, Bucket
 from tests.media.clips import PICTURE, SOUND, MakeClip
 
 
@@ -84,3 +86,36 @@ def read_only_disk(tmp_path: Path) -> Iterator[Path]:
         (folder / "kept" / "old.mp4").write_bytes(b"old")
         subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True, timeout=10)
         yield folder
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """The address of a server that speaks S3."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Credentials as an operator gives them, and none from anywhere else."""
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def bucket(s3_server: str, s3_credentials: None) -> Iterator[Bucket]:
+    """An empty bucket of this test's own."""
+    from boto3.session import Session
+
+    client = Session().client("s3", endpoint_url=s3_server)
+    name = f"test-{uuid.uuid4()}"
+    client.create_bucket(
+        Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+    )
+    yield Bucket(name, s3_server, client)
+    client.close()

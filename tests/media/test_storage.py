@@ -1,25 +1,46 @@
-"""A key names a whole file or nothing, whatever the disk or the power supply does."""
+"""A key names a whole file or nothing: the same promises, kept on a disk and on S3."""
 
-import errno
+import hashlib
 import os
-import shutil
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from app.media import DiskStorage, MediaError, open_storage
+from app.media import DiskStorage, MediaError, Storage, open_storage
+from tests.media.buckets import Bucket
 
 KEY = "videos/0193/file.mp4"
+Names = Callable[[], list[str]]
+
+
+@pytest.fixture(params=["disk", "s3"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | Bucket:
+    """Where the storage lies: a folder, or a bucket."""
+    if request.param == "disk":
+        return tmp_path / "media"
+    bucket = request.getfixturevalue("bucket")
+    assert isinstance(bucket, Bucket)
+    return bucket
 
 
 @pytest.fixture
-def storage(tmp_path: Path) -> DiskStorage:
-    return open_storage(f"file://{tmp_path}/media")
+def storage(place: Path | Bucket) -> Storage:
+    return place.open() if isinstance(place, Bucket) else open_storage(place.as_uri())
+
+
+@pytest.fixture
+def names(place: Path | Bucket) -> Names:
+    """Everything that lies there, partials and begun uploads too."""
+
+    def names() -> list[str]:
+        if isinstance(place, Bucket):
+            return [name.removeprefix(f"{place.prefix}/") for name in place.names()]
+        return sorted(str(p.relative_to(place)) for p in place.rglob("*") if p.is_file())
+
+    return names
 
 
 @pytest.fixture
@@ -29,24 +50,13 @@ def source(tmp_path: Path) -> Path:
     return path
 
 
-def files_below(folder: Path) -> list[str]:
-    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
-
-
-def leave_partial(storage: DiskStorage, age_s: float) -> Path:
-    folder = storage.path(KEY).parent
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / ".file.mp4.0123456789abcdef.part"
-    partial.write_bytes(b"half")
-    os.utime(partial, (time.time() - age_s,) * 2)
-    return partial
+def content_of(storage: Storage, key: str, folder: Path) -> bytes:
+    """What a key holds, copied out."""
+    storage.fetch(key, folder / "fetched")
+    return (folder / "fetched").read_bytes()
 
 
 # Addresses ------------------------------------------------------------------------------------
-
-
-def test_a_percent_encoded_path_is_decoded() -> None:
-    assert open_storage("file:///srv/my%20media").root == Path("/srv/my media")
 
 
 @pytest.mark.parametrize(
@@ -59,24 +69,29 @@ def test_what_is_not_an_absolute_file_url_is_refused(url: str) -> None:
         open_storage(url)
 
 
-def test_s3_is_told_to_come_later() -> None:
-    with pytest.raises(ValueError, match="later"):
-        open_storage("s3://bucket/prefix")
-
-
 @pytest.mark.parametrize(
     "key",
     ["", "/", "/etc/passwd", "..", "../x", "a/../b", "a//b", "a/", "./a", "a/.hidden", "A/b", "a b",
      "a\0b", "a\n", "a\\b", "a/%2e%2e/b", "ä", "a" * 201, "/".join(["abcdefgh"] * 60)],
 )  # fmt: skip
-def test_a_bad_key_is_refused_by_every_verb(storage: DiskStorage, source: Path, key: str) -> None:
+def test_a_bad_key_is_refused_by_every_verb(
+    storage: Storage, source: Path, tmp_path: Path, key: str
+) -> None:
     verbs: list[Callable[[], object]] = [
-        lambda: storage.path(key),
         lambda: storage.exists(key),
+        lambda: storage.size(key),
+        lambda: storage.digest(key),
         lambda: storage.put(key, source),
+        lambda: storage.fetch(key, tmp_path / "fetched"),
         lambda: storage.delete(key),
         lambda: storage.delete_all(key),
     ]
+    if key:  # a prefix of nothing is everything
+        verbs.append(lambda: list(storage.keys(key)))
+    if isinstance(storage, DiskStorage):
+        verbs.append(lambda: storage.path(key))
+    else:
+        verbs.append(lambda: storage.address(key, expires_s=60, mimetype="video/mp4"))
     for verb in verbs:
         with pytest.raises(ValueError, match="not a storage key"):
             verb()
@@ -85,29 +100,63 @@ def test_a_bad_key_is_refused_by_every_verb(storage: DiskStorage, source: Path, 
 # The good way ---------------------------------------------------------------------------------
 
 
-def test_put_keeps_a_copy_and_nothing_else(storage: DiskStorage, source: Path) -> None:
+def test_put_keeps_a_copy_and_nothing_else(
+    storage: Storage, source: Path, names: Names, tmp_path: Path
+) -> None:
     assert not storage.exists(KEY)
     storage.put(KEY, source)
     assert storage.exists(KEY)
-    assert storage.path(KEY).read_bytes() == source.read_bytes()
-    assert files_below(storage.root) == [KEY]
+    assert content_of(storage, KEY, tmp_path) == source.read_bytes()
+    assert names() == [KEY]
 
 
-def test_put_again_replaces(storage: DiskStorage, source: Path, tmp_path: Path) -> None:
+def test_put_again_replaces(storage: Storage, source: Path, names: Names, tmp_path: Path) -> None:
     storage.put(KEY, source)
     other = tmp_path / "other.mp4"
     other.write_bytes(b"other")
     storage.put(KEY, other)
-    assert storage.path(KEY).read_bytes() == b"other"
-    assert files_below(storage.root) == [KEY]
+    assert content_of(storage, KEY, tmp_path) == b"other"
+    assert names() == [KEY]
 
 
-def test_others_cannot_read_what_is_stored(storage: DiskStorage, source: Path) -> None:
+def test_what_is_said_of_a_file(storage: Storage, source: Path) -> None:
     storage.put(KEY, source)
-    assert storage.path(KEY).stat().st_mode & 0o007 == 0
+    assert storage.size(KEY) == source.stat().st_size
+    assert storage.digest(KEY) == hashlib.sha256(source.read_bytes()).hexdigest()
 
 
-def test_delete_twice(storage: DiskStorage, source: Path) -> None:
+def test_an_empty_file_is_a_file(storage: Storage, tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    storage.put(KEY, tmp_path / "empty")
+    assert storage.exists(KEY) and storage.size(KEY) == 0
+    assert content_of(storage, KEY, tmp_path) == b""
+
+
+def test_fetch_replaces_what_was_there(storage: Storage, source: Path, tmp_path: Path) -> None:
+    storage.put(KEY, source)
+    (tmp_path / "fetched").write_bytes(b"older")
+    assert content_of(storage, KEY, tmp_path) == source.read_bytes()
+
+
+def test_keys_are_those_below_whole_segments(storage: Storage, source: Path) -> None:
+    keys = {"videos/ab/file.mp4", "videos/ab/poster.jpg", "videos/abc/file.mp4", "images/x", "top"}
+    for key in keys:
+        storage.put(key, source)
+    size_bytes = source.stat().st_size
+    assert dict(storage.keys()) == dict.fromkeys(keys, size_bytes)
+    assert {key for key, _ in storage.keys("videos")} == {k for k in keys if "videos" in k}
+    assert {key for key, _ in storage.keys("videos/ab")} == {
+        "videos/ab/file.mp4", "videos/ab/poster.jpg",
+    }  # fmt: skip
+    assert list(storage.keys("images/x")) == [("images/x", size_bytes)]
+    assert list(storage.keys("image")) == list(storage.keys("nowhere/at/all")) == []
+
+
+def test_keys_of_a_storage_never_used(storage: Storage) -> None:
+    assert list(storage.keys()) == []
+
+
+def test_delete_twice(storage: Storage, source: Path) -> None:
     storage.put(KEY, source)
     storage.delete(KEY)
     assert not storage.exists(KEY)
@@ -115,44 +164,36 @@ def test_delete_twice(storage: DiskStorage, source: Path) -> None:
     storage.delete("never/was/there")
 
 
-def test_delete_below_a_file_is_fine(storage: DiskStorage, source: Path) -> None:
-    storage.put("videos/a", source)
-    storage.delete("videos/a/poster.jpg")
-    assert storage.exists("videos/a")
-
-
-def test_delete_all_takes_whole_segments(storage: DiskStorage, source: Path) -> None:
+def test_delete_all_takes_whole_segments(storage: Storage, source: Path, names: Names) -> None:
     for key in ("videos/ab/file.mp4", "videos/ab/poster.jpg", "videos/abc/file.mp4"):
         storage.put(key, source)
     storage.delete_all("videos/ab")
     storage.delete_all("videos/ab")
-    assert files_below(storage.root) == ["videos/abc/file.mp4"]
+    assert names() == ["videos/abc/file.mp4"]
 
 
-def test_delete_all_of_a_single_file(storage: DiskStorage, source: Path) -> None:
+def test_delete_all_of_a_single_file(storage: Storage, source: Path) -> None:
     storage.put(KEY, source)
     storage.delete_all(KEY)
     assert not storage.exists(KEY)
 
 
-def test_sweep_takes_old_partials_only(storage: DiskStorage, source: Path) -> None:
-    storage.put(KEY, source)
-    old = leave_partial(storage, age_s=7200)
-    assert storage.sweep_partials(older_than_s=86_400) == 0
-    assert old.exists()
-    assert storage.sweep_partials(older_than_s=3600) == 1
-    assert files_below(storage.root) == [KEY]
-
-
-def test_sweep_of_a_storage_never_used(storage: DiskStorage) -> None:
+def test_sweep_of_a_storage_never_used(storage: Storage) -> None:
     assert storage.sweep_partials(older_than_s=0) == 0
 
 
-def test_many_writers_of_one_key_leave_one_whole_file(storage: DiskStorage, tmp_path: Path) -> None:
-    contents = [bytes([n]) * 400_000 for n in range(6)]
+def test_sweep_leaves_files_alone(storage: Storage, source: Path, names: Names) -> None:
+    storage.put(KEY, source)
+    assert storage.sweep_partials(older_than_s=0) == 0
+    assert names() == [KEY]
+
+
+def test_many_writers_of_one_key_leave_one_whole_file(
+    storage: Storage, names: Names, tmp_path: Path
+) -> None:
     sources = [tmp_path / f"{n}.mp4" for n in range(6)]
-    for path, content in zip(sources, contents, strict=True):
-        path.write_bytes(content)
+    for n, path in enumerate(sources):  # each of another size
+        path.write_bytes(bytes([n]) * (400_000 + n))
     start = threading.Barrier(6)
 
     def write(path: Path) -> None:
@@ -162,111 +203,64 @@ def test_many_writers_of_one_key_leave_one_whole_file(storage: DiskStorage, tmp_
     with ThreadPoolExecutor(6) as pool:
         for written in [pool.submit(write, path) for path in sources]:
             written.result(30)
-    assert storage.path(KEY).read_bytes() in contents
-    assert files_below(storage.root) == [KEY]
+    assert content_of(storage, KEY, tmp_path) in [path.read_bytes() for path in sources]
+    assert names() == [KEY]
 
 
 # The bad ways ---------------------------------------------------------------------------------
 
 
-def test_a_missing_source(storage: DiskStorage, tmp_path: Path) -> None:
+def test_a_missing_source(storage: Storage, names: Names, tmp_path: Path) -> None:
     with pytest.raises(MediaError) as caught:
         storage.put(KEY, tmp_path / "nothing.mp4")
     assert caught.value.code == "missing"
-    assert not storage.root.exists()
+    assert names() == []
 
 
-def fail_on_call(function: Callable[..., Any], number: int, code: int) -> Callable[..., Any]:
-    calls = 0
-
-    def failing(*args: Any, **kwargs: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == number:
-            raise OSError(code, os.strerror(code))
-        return function(*args, **kwargs)
-
-    return failing
-
-
-@pytest.mark.parametrize(
-    ("number", "code"),
-    [
-        (errno.ENOSPC, "disk_full"),
-        (errno.EDQUOT, "disk_full"),
-        (errno.EFBIG, "too_large"),
-        (errno.EACCES, "unwritable"),
-        (errno.EROFS, "unwritable"),
-        (errno.EIO, "unwritable"),
-    ],
-)
-@pytest.mark.parametrize(
-    ("module", "name", "call"),
-    [
-        (os, "mkdir", 1),
-        (os, "mkdir", 3),
-        (os, "open", 4),  # 1 to 3 sync the folders just made, 4 opens the partial
-        (shutil, "copyfileobj", 1),
-        (os, "fsync", 4),  # the file
-        (os, "replace", 1),
-        (os, "fsync", 5),  # the folder, after the move
-    ],
-)
-def test_a_failed_put_leaves_nothing(
-    storage: DiskStorage,
-    source: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    module: Any,
-    name: str,
-    call: int,
-    number: int,
-    code: str,
-) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(module, name, fail_on_call(getattr(module, name), call, number))
-        with pytest.raises(MediaError) as caught:
-            storage.put(KEY, source)
-    assert caught.value.code == code
-    assert not storage.exists(KEY)
-    assert files_below(storage.root) == []
-    storage.put(KEY, source)
-    assert files_below(storage.root) == [KEY]
-
-
-def test_a_full_disk(small_disk: Path, source: Path, tmp_path: Path) -> None:
-    storage = open_storage(f"file://{small_disk}/media")
+def test_a_source_that_cannot_be_read(storage: Storage, names: Names) -> None:
+    broken = Path("/proc/self/mem")  # opens, and is no memory at its beginning: EIO
     with pytest.raises(MediaError) as caught:
-        storage.put(KEY, source)
-    assert caught.value.code == "disk_full"
-    assert files_below(small_disk) == []
-    little = tmp_path / "little.mp4"
-    little.write_bytes(b"fits")
-    storage.put(KEY, little)
-    with pytest.raises(MediaError):
-        storage.put(KEY, source)
-    assert storage.path(KEY).read_bytes() == b"fits"
-    assert files_below(small_disk) == [f"media/{KEY}"]
-
-
-def test_a_read_only_disk(read_only_disk: Path, source: Path) -> None:
-    storage = open_storage(f"file://{read_only_disk}")
-    attempts: list[Callable[[], None]] = [
-        lambda: storage.put("new/folder/file.mp4", source),
-        lambda: storage.put("kept/old.mp4", source),
-        lambda: storage.delete("kept/old.mp4"),
-        lambda: storage.delete_all("kept"),
-    ]
-    for attempt in attempts:
-        with pytest.raises(MediaError) as caught:
-            attempt()
-        assert caught.value.code == "unwritable"
-    assert storage.path("kept/old.mp4").read_bytes() == b"old"
-    assert files_below(read_only_disk) == ["kept/old.mp4"]
-
-
-def test_a_file_where_a_folder_should_be(storage: DiskStorage, source: Path) -> None:
-    storage.put("videos", source)
-    with pytest.raises(MediaError) as caught:
-        storage.put("videos/0193/file.mp4", source)
+        storage.put(KEY, broken)
     assert caught.value.code == "unwritable"
-    assert files_below(storage.root) == ["videos"]
+    assert names() == []
+
+
+def test_what_is_not_there_is_missing(storage: Storage, tmp_path: Path) -> None:
+    verbs: list[Callable[[], object]] = [
+        lambda: storage.size(KEY),
+        lambda: storage.digest(KEY),
+        lambda: storage.fetch(KEY, tmp_path / "fetched"),
+    ]
+    for verb in verbs:
+        with pytest.raises(MediaError) as caught:
+            verb()
+        assert caught.value.code == "missing"
+    assert list(tmp_path.glob("*fetched*")) == []
+
+
+def test_a_folder_of_keys_is_no_file(storage: Storage, source: Path, tmp_path: Path) -> None:
+    storage.put(KEY, source)
+    assert not storage.exists("videos")
+    with pytest.raises(MediaError) as caught:
+        storage.fetch("videos", tmp_path / "fetched")
+    assert caught.value.code == "missing"
+
+
+def test_fetch_to_a_full_disk(
+    storage: Storage, source: Path, small_disk: Path, tmp_path: Path
+) -> None:
+    storage.put(KEY, source)
+    (small_disk / "fetched").write_bytes(b"older")
+    with pytest.raises(MediaError) as caught:
+        storage.fetch(KEY, small_disk / "fetched")
+    assert caught.value.code == "disk_full"
+    assert [path.read_bytes() for path in small_disk.iterdir()] == [b"older"]
+
+
+def test_fetch_to_a_folder_that_is_not_there(
+    storage: Storage, source: Path, tmp_path: Path
+) -> None:
+    storage.put(KEY, source)
+    with pytest.raises(MediaError) as caught:
+        storage.fetch(KEY, tmp_path / "nowhere" / "fetched")
+    assert caught.value.code == "unwritable"
