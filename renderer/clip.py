@@ -58,7 +58,7 @@ def frames(
     width, height = traced_size(plan, short_side)
     picture = None
     if plan.start_image:
-        picture = encode.read_image(plan.start_image, width, height)
+        picture = encode.read_image(plan.start_image, *plan.scene.view(width, height))
     lens = Lens(width, height, plan.width, plan.height, plan.seed, pool)
     painter = plan.scene.painter(plan, width, height, picture, pool)
     for index in range(first if painter.any_order else 0, plan.frames):

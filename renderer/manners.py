@@ -13,6 +13,8 @@ from pathlib import Path
 WATCH_EVERY_S = 0.25
 PS_TIMEOUT_S = 5.0
 
+WATCHER = "watches-its-parent"
+
 
 def available_threads() -> int:
     """Processors that this process may use."""
@@ -75,7 +77,8 @@ def die_with(parent: int, clean_up: Callable[[], None]) -> None:
     """
     if os.getppid() != parent:
         os._exit(1)
-    threading.Thread(target=_watch, args=(parent, clean_up), daemon=True).start()
+    watcher = threading.Thread(target=_watch, args=(parent, clean_up), daemon=True, name=WATCHER)
+    watcher.start()
 
 
 def _watch(parent: int, clean_up: Callable[[], None]) -> None:

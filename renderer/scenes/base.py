@@ -7,10 +7,10 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from .. import backdrop, tracer
 from .. import studio as st
-from .. import tracer
 from ..jit import RowPool
-from ..mathkit import ease, gaussian_blur
+from ..mathkit import ease
 from ..plan import Plan, Shot
 from ..prompts import Colour
 
@@ -57,6 +57,10 @@ class Scene(ABC):
         self, plan: Plan, width: int, height: int, picture: np.ndarray | None, pool: RowPool
     ) -> Painter: ...
 
+    def view(self, width: int, height: int) -> tuple[int, int]:
+        """Size of the picture behind the scene in a frame of that size: what is seen of it."""
+        return width, height
+
     @abstractmethod
     def voices(self, plan: Plan) -> dict[str, Voice]:
         """Sound of each event name."""
@@ -70,6 +74,9 @@ class TracedScene(Scene):
     """A scene drawn by the ray tracer."""
 
     edge_contrast = 0.07
+
+    def view(self, width: int, height: int) -> tuple[int, int]:
+        return backdrop.crop(width, height)
 
     @abstractmethod
     def set_frame(
@@ -104,11 +111,9 @@ class TracedPainter:
         self._samples = np.zeros((height, width), np.int64)
         self._light_map = np.zeros(st.MAP_SHAPE, np.float32)
         self._wood = st.wood_texture(plan.rng("wood"), 1024 if height > 240 else 512)
-        blurred = None if picture is None else gaussian_blur(picture, picture.shape[0] / 45)
-        room = np.array(plan.light.room)
-        self._backdrop = st.backdrop_texture(plan.rng("backdrop"), room, blurred)
         # pixels per view-plane unit: tall frames show a wider part of the set
         self._scale = height if width > height else (0.92 if width == height else 0.80) * width
+        self._set = backdrop.build(plan, picture, 2 * width / self._scale, 2 * height / self._scale)
 
     def state(self, time: float) -> tuple[np.void, Any]:
         """Studio record and body at a time."""
@@ -116,10 +121,11 @@ class TracedPainter:
         index, shot = plan.shot_at(time)
         studio = np.zeros(1, st.STUDIO)[0]
         studio["key"] = plan.light.key
-        studio["room"] = plan.light.room
+        studio["room"] = self._set.room
         studio["ambient"] = plan.light.ambient
         studio["edge_contrast"] = self._scene.edge_contrast
         body = self._scene.set_frame(plan, index, shot, time, studio)
+        self._set.place(studio)
         return studio, body
 
     def paint(self, index: int) -> Picture:
@@ -133,7 +139,7 @@ class TracedPainter:
         run, light, rows = self._pool.run, self._light, self._light.shape[0]
         light[:] = 0
         run(tracer.light_map_rows, st.MAP_SHAPE[0], self._light_map, studio, body)
-        given = (self._scale, studio, self._wood, self._backdrop, self._light_map, body)
+        given = (self._scale, studio, self._wood, self._set.texture, self._light_map, body)
         run(tracer.sample_rows, rows, light, self._samples, False, *given)
         run(tracer.mark_rows, rows, light, self._samples, self._scale, studio)
         run(tracer.sample_rows, rows, light, self._samples, True, *given)
