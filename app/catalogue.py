@@ -4,6 +4,7 @@ Plain data, read once from catalogue.toml; its head says what each field is for.
 """
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -63,6 +64,31 @@ class VideoType:
         return self.prompt_zh if locale == "zh" else self.prompt_en
 
 
+@dataclass(frozen=True)
+class Choice:
+    """Words for one part of a prompt."""
+
+    id: str
+    en: str
+    zh: str
+
+    def words(self, locale: str) -> str:
+        """The words in 'zh', or else in English."""
+        return self.zh if locale == "zh" else self.en
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a prompt, such as its light, and the choices offered for it."""
+
+    id: str
+    choices: tuple[Choice, ...]
+
+    def find(self, choice_id: str) -> Choice | None:
+        """The choice with this id, or None."""
+        return next((one for one in self.choices if one.id == choice_id), None)
+
+
 def all_types() -> tuple[VideoType, ...]:
     """Every type, in the order in which they are offered."""
     return _types()
@@ -80,6 +106,32 @@ def all_families() -> tuple[Family, ...]:
 
 
 @cache
+def all_parts() -> tuple[Part, ...]:
+    """Every part of a prompt, in the order in which they are asked for."""
+    return tuple(
+        Part(row["id"], tuple(Choice(**each) for each in row["choices"]))
+        for row in _tables()["parts"]
+    )
+
+
+def start(type_id: str, locale: str) -> Mapping[str, str]:
+    """What the parts of a prompt begin with; all empty for a type that is not known."""
+    one, row = find_type(type_id), _tables()["starts"].get(type_id)
+    if one is None or row is None:
+        return {part.id: "" for part in all_parts()}
+    own = {
+        name: row[f"{name}_{'zh' if locale == 'zh' else 'en'}"] for name in ("subject", "action")
+    }
+    own["sound"] = one.heard(locale).rstrip(".。")
+    return {part.id: own.get(part.id) or _words(part, row[part.id], locale) for part in all_parts()}
+
+
+def _words(part: Part, choice_id: str, locale: str) -> str:
+    found = part.find(choice_id)
+    return found.words(locale) if found else ""
+
+
+@cache
 def _types() -> tuple[VideoType, ...]:
     return tuple(VideoType(**row) for row in _tables()["types"])
 
@@ -89,5 +141,6 @@ def _types_by_id() -> dict[str, VideoType]:
     return {one.id: one for one in _types()}
 
 
-def _tables() -> dict[str, list[dict[str, Any]]]:
+@cache
+def _tables() -> dict[str, Any]:
     return tomllib.loads(_FILE.read_text(encoding="utf-8"))

@@ -1,6 +1,7 @@
 """The catalogue is complete, in both languages, and agrees with the renderer and the stills."""
 
 import re
+import tomllib
 from dataclasses import fields
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from app import catalogue, limits
 from app.catalogue import VideoType
+from app.services.prompting import PART_MAX_CHARS
 from renderer import subjects
 
 REFERENCE = """
@@ -121,3 +123,47 @@ def test_its_scene_is_what_the_renderer_draws(one: VideoType) -> None:
 def test_its_poster_is_there(one: VideoType) -> None:
     if one.poster:
         assert (STILLS / one.poster).is_file()
+
+
+# Parts of a prompt -------------------------------------------------------------------------------
+
+
+def test_the_six_parts_and_enough_choices() -> None:
+    parts = catalogue.all_parts()
+    assert [part.id for part in parts] == ["subject", "tool", "action", "camera", "light", "sound"]
+    for part in parts:
+        assert 8 <= len(part.choices) <= 14
+        for told_apart in ("id", "en", "zh"):
+            values = [getattr(one, told_apart) for one in part.choices]
+            assert len(set(values)) == len(values), part.id
+
+
+@pytest.mark.parametrize("part", catalogue.all_parts(), ids=lambda part: part.id)
+def test_choices_are_whole_in_both_languages(part: catalogue.Part) -> None:
+    for one in part.choices:
+        assert one.en.isascii() and not BRACKETS.search(one.en + one.zh)
+        assert HAN.search(one.zh) and not re.search(r"[a-zA-Z,;:!?]|\s", one.zh)
+        for words in (one.en, one.zh):
+            assert words == words.strip(" .。") and 0 < len(words) <= PART_MAX_CHARS
+
+
+@every_type
+def test_every_type_has_parts_to_begin_with(one: VideoType) -> None:
+    for locale in ("en", "zh"):
+        words = catalogue.start(one.id, locale)
+        assert list(words) == [part.id for part in catalogue.all_parts()]
+        assert all(words[name] for name in words if name != "tool")
+        assert max(map(len, words.values())) <= PART_MAX_CHARS
+        for text in filter(None, words.values()):
+            assert bool(HAN.search(text)) == (locale == "zh")
+            assert not BRACKETS.search(text) and text == text.strip(" .。")
+
+
+def test_only_types_have_parts_to_begin_with() -> None:
+    tables = tomllib.loads(Path(catalogue.__file__).with_suffix(".toml").read_text("utf-8"))
+    assert set(tables["starts"]) == {one.id for one in catalogue.all_types()}
+    for row in tables["starts"].values():
+        for part in catalogue.all_parts():
+            if part.id in row:
+                assert row[part.id] == "" or part.find(row[part.id]), row
+    assert set(catalogue.start("no-such-type", "en").values()) == {""}
