@@ -14,6 +14,7 @@ from flask import (
     Flask,
     Request,
     Response,
+    abort,
     current_app,
     g,
     make_response,
@@ -81,6 +82,18 @@ def require_sign_in(view: View) -> View:
     def guarded(*args: Any, **kwargs: Any) -> Any:
         if not current_user.is_authenticated:
             return ask_to_sign_in()
+        return view(*args, **kwargs)
+
+    return cast(View, guarded)
+
+
+def require_admin(view: View) -> View:
+    """Let only administrators in; to everybody else there is nothing here."""
+
+    @wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        if not (current_user.is_authenticated and current_user.is_admin):
+            abort(404)
         return view(*args, **kwargs)
 
     return cast(View, guarded)

@@ -11,9 +11,11 @@ from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
+from app import limits
 from app.errors import TooMany, UserError
 from app.extensions import db
 from app.htmx import is_fragment_request
+from app.providers import CallbackRefused, ProviderError
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +24,8 @@ def init_app(app: Flask) -> None:
     """Register the handlers and give each request an id."""
     app.register_error_handler(UserError, show_user_error)
     app.register_error_handler(CSRFError, show_csrf_error)
+    app.register_error_handler(CallbackRefused, show_refused_callback)
+    app.register_error_handler(ProviderError, show_vendor_trouble)
     app.register_error_handler(HTTPException, show_http_error)
     app.register_error_handler(Exception, show_bug)
 
@@ -55,6 +59,20 @@ def show_csrf_error(_error: CSRFError) -> Response:
         _("This page is out of date"),
         _("Nothing was done and nothing was charged. Load the page again and repeat it."),
     )
+
+
+def show_refused_callback(error: CallbackRefused) -> Response:
+    """Not signed as its sender signs: nothing was believed."""
+    db.session.rollback()
+    log.warning("callback refused at %s: %s", request.path, error)
+    return _answer(401, _("Not believed"), _("The signature of this callback does not fit."))
+
+
+def show_vendor_trouble(error: ProviderError) -> Response:
+    """A callback that nobody can judge now, its sender's keys being away: it comes again."""
+    db.session.rollback()
+    log.warning("%s: %s", request.path, error)
+    return _answer(503, _title(503), _message(503))
 
 
 def show_http_error(error: HTTPException) -> Response:
@@ -131,13 +149,22 @@ def _title(status: int) -> str:
     return titles.get(status, titles[500 if status >= 500 else 400])
 
 
+def _most_bytes() -> int:
+    """The limit as a person knows it: where a picture may come along, the picture's own."""
+    most = request.max_content_length or 0
+    return limits.IMAGE_MAX_BYTES if most > limits.BODY_MAX_BYTES else most
+
+
 def _message(status: int) -> str:
     messages = {
         400: _("The request could not be read. Nothing was charged."),
         401: _("This page is for people who are signed in."),
         404: _("It may have been deleted, or the address has a slip in it. Nothing was charged."),
         405: _("This address does not take that kind of request. Nothing was charged."),
-        413: _("What was sent is larger than one megabyte. Nothing was charged."),
+        413: _(
+            "What was sent is larger than %(most)d MB. Nothing was charged.",
+            most=_most_bytes() // 2**20,
+        ),
         416: _("The file is shorter than the part that was asked for."),
         429: _("That was a lot in a short time. Wait a minute, then try again."),
         500: _("We have written it down. Nothing was charged for what did not happen; try again."),

@@ -36,6 +36,30 @@ class FirstVideo:
 FIRST_VIDEO: Final = FirstVideo(max_duration_s=8, resolution="720p", max_cost_credits=8)
 """One video, even in a count of four. Equal to the welcome credits, so a first video is free."""
 
+
+@dataclass(frozen=True)
+class Pack:
+    """Credits sold together, and their price in US cents."""
+
+    credits: int
+    price_cents: int
+
+
+PACKS: Final[dict[str, Pack]] = {
+    "starter": Pack(115, 990),
+    "standard": Pack(355, 3000),
+    "premium": Pack(1450, 9900),
+}
+PAYMENT_FEE_SHARE: Final = Fraction(39, 1000)
+PAYMENT_FEE_CENTS: Final = 40
+"""What the payment costs us: 3.9 % and 0.40 USD a purchase (Creem)."""
+
+WORST_CREDIT_CENTS: Final = min(
+    (pack.price_cents * (1 - PAYMENT_FEE_SHARE) - PAYMENT_FEE_CENTS) / pack.credits
+    for pack in PACKS.values()
+)
+"""What a credit earns at worst. A video that costs more than its credits earn is not offered."""
+
 # What a form may ask for ----------------------------------------------------------------------
 
 PROMPT_MAX_CHARS: Final = 1000
@@ -100,6 +124,45 @@ REAPER_S: Final = 10
 CARD_POLL_S: Final = 2
 """How often a live card asks for itself again."""
 
+# Cloud providers ------------------------------------------------------------------------------
+
+KEY_ERRORS_IN_ROW: Final = 3
+KEY_BLOCK_S: Final = 5 * 60
+"""A key that failed so often in a row is left alone for so long."""
+KEY_CHECK_S: Final = 60
+KEY_RECOVERY_S: Final = 5 * 60
+"""How often healthy keys are checked, and how often the others get another chance."""
+RATE_LIMIT_WAIT_S: Final = 10
+"""A key over its rate rests so long where the provider does not say how long."""
+
+SUBMIT_TRIES: Final = 3
+SUBMIT_BACKOFF_S: Final = 1.0
+"""Tries of one submission whose refusal is certain; the wait doubles each time, with jitter."""
+ROUTE_RETRY_S: Final = 15
+ROUTE_RETRY_MAX_S: Final = 5 * 60
+"""A video that nobody could take now is tried again after so long, doubling."""
+
+ASK_AT_ONCE: Final = 10
+"""Questions to a provider at the same time: more burn processor, not time (docs/benchmarks.md)."""
+ASK_BATCH: Final = 200
+SOON_FACTOR: Final = 0.5
+LATE_FACTORS: Final = ((15 * 60, 3.0), (LATE_AFTER_S, 2.0))
+"""How a provider's pace of questions changes: near the expected end, and once it is late."""
+UNKNOWN_GRACE_S: Final = 15 * 60
+"""A provider that does not know its task is not believed before: one wrong answer of a gateway
+would end every video under way.
+"""
+SURELY_NOT_S: Final = 180
+"""An order may not be in its provider's list before: only then "never got it" is believed."""
+SUBMITS_AT_ONCE: Final = 2
+"""In one worker: a provider that never answers must not hold all its threads."""
+GIFT_WATCH_S: Final = 24 * 60 * 60
+GIFT_POLL_S: Final = 5 * 60
+"""After its refund a video is asked about for so long, so often: late, it becomes a gift."""
+
+SOUND_RETRIES_PER_DAY: Final = 3
+"""Silent videos of one user that are made again for free, or refunded, in 24 hours."""
+
 # Files ----------------------------------------------------------------------------------------
 
 VIDEO_MAX_BYTES: Final = 1024**3
@@ -118,6 +181,22 @@ CLIPPED_ABOVE_DBTP: Final = -0.5
 
 WAVE_PEAKS: Final = 96
 """How many bars of the sound are kept for drawing its wave, each 0 to 100."""
+
+IMAGE_MAX_BYTES: Final = 8 * 1024 * 1024
+IMAGE_MAX_PIXELS: Final = 50_000_000
+IMAGE_MAX_PIXELS_WHOLE: Final = 16_000_000
+"""A picture to start with, as it is sent: pixels that its header promises, in a JPEG (which is
+decoded smaller) and in the other kinds (decoded whole).
+"""
+IMAGE_MIN_PX: Final = 256
+IMAGE_MAX_PX: Final = 1920
+"""Its shorter side at least, its longer side at most, as it is kept."""
+IMAGE_BODY_MAX_BYTES: Final = IMAGE_MAX_BYTES + BODY_MAX_BYTES
+"""The largest body where a picture may come along with a form."""
+IMAGES_PER_HOUR: Final = 60
+"""Pictures kept per user. Counted as rows inside the transaction that keeps one more."""
+IMAGE_UNUSED_H: Final = 24
+"""A picture that no video uses is kept so long."""
 
 # Accounts -------------------------------------------------------------------------------------
 

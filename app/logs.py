@@ -9,5 +9,5 @@ def init_app(app: Flask) -> None:
     """Set the root logger up once; a later app in the same process only changes the level."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger().setLevel(app.config["LOG_LEVEL"])
-    for noisy in ("huey", "alembic.runtime.migration"):
+    for noisy in ("huey", "alembic.runtime.migration", "httpx", "httpcore", "botocore"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))

@@ -13,36 +13,31 @@ from flask import Flask
 from flask_babel import format_datetime, format_decimal
 from markupsafe import Markup
 
-from app import catalogue, limits
+from app import catalogue
 from app.catalogue import VideoType
 from app.errors import _l
 from app.i18n import gettext, locale, ngettext
 from app.models.video import LIVE
 from app.services.endings import REASONS
+from app.time_words import duration_words, range_words
+from app.video_words import (
+    can_cancel,
+    can_draw_locally,
+    error_sentence,
+    maker_words,
+    progress_words,
+    sound_words,
+    status_words,
+)
 
 SLANT = math.tan(math.radians(12))
 """The one angle of the design: every cut leans by 12 degrees."""
 
 WAVE_HEIGHT = 40
 WAVE_STEP = 4
-MINUTE_S, HOUR_S = 60, 3600
-FIRST_ESTIMATE_S = 10
-"""After so long an estimate has been shown, and was wrong."""
-
-CANCELLABLE = {"local": LIVE}
-"""Statuses in which stopping costs us nothing, by provider; elsewhere only while queued."""
-
+MINUTE_S = 60
 DATE_PATTERNS = {"en": "d MMM y, HH:mm", "zh": "y年M月d日 HH:mm"}
 
-STATUS_WORDS = {
-    "queued": _l("Waiting in line"),
-    "submitting": _l("Handing over"),
-    "processing": _l("Rendering"),
-    "storing": _l("Saving your copy"),
-    "completed": _l("Ready"),
-    "failed": _l("Did not work"),
-    "cancelled": _l("Cancelled"),
-}
 ENTRY_WORDS = {
     "spend": _l("Video"),
     "refund": _l("Came back"),
@@ -94,40 +89,6 @@ def when(moment: datetime | None) -> Markup:
     return Markup('<time datetime="{}" data-when>{} UTC</time>').format(stamp, words)
 
 
-def duration_words(seconds: float | None) -> str:
-    """A length of time in words: "40 s", "1 min 28 s", "2 h 5 min"."""
-    whole = max(0, round(seconds or 0))
-    if whole < MINUTE_S:
-        return gettext("%(seconds)d s", seconds=whole)
-    if whole < HOUR_S:
-        minutes, rest = divmod(whole, MINUTE_S)
-        if not rest:
-            return gettext("%(minutes)d min", minutes=minutes)
-        return gettext("%(minutes)d min %(seconds)d s", minutes=minutes, seconds=rest)
-    hours, minutes = divmod(round(whole / MINUTE_S), 60)
-    if not minutes:
-        return gettext("%(hours)d h", hours=hours)
-    return gettext("%(hours)d h %(minutes)d min", hours=hours, minutes=minutes)
-
-
-def range_words(low: float | None, high: float | None) -> str:
-    """An honest estimate in words, no finer than it is known: "20 to 45 s", "about 2 min"."""
-    if low is None and high is None:
-        return ""
-    first, last = sorted((_coarse(low if low is not None else high), _coarse(high or low)))
-    if last <= 5:
-        return gettext("a few seconds")
-    if first == last:
-        return gettext("about %(time)s", time=duration_words(last))
-    if last <= MINUTE_S or not (first % MINUTE_S or last % MINUTE_S):
-        unit = 1 if last < MINUTE_S else MINUTE_S
-        if unit == 1:
-            return gettext("%(low)d to %(high)d s", low=first, high=last)
-        if first >= MINUTE_S:
-            return gettext("%(low)d to %(high)d min", low=first // unit, high=last // unit)
-    return gettext("%(low)s to %(high)s", low=duration_words(first), high=duration_words(last))
-
-
 def clock(seconds: float | None) -> str:
     """A length as players show it: 0:08."""
     whole = max(0, round(seconds or 0))
@@ -172,11 +133,6 @@ def drawn_first(types: Iterable[VideoType]) -> list[VideoType]:
     return sorted(types, key=lambda one: (not one.scene, not still(one.id)))
 
 
-def error_sentence(text: str | None) -> str:
-    """What went wrong, translated; a failure that left no sentence gets a plain one."""
-    return gettext(text) if text else gettext("The renderer stopped before the video was done.")
-
-
 def entry_words(kind: str) -> str:
     """What an entry of the ledger is for."""
     return gettext(ENTRY_WORDS[kind]) if kind in ENTRY_WORDS else kind
@@ -194,79 +150,9 @@ def why(entry: Any) -> str:
     return f"{words} · {because}"
 
 
-def status_words(video: Any) -> str:
-    """Where a video is, in two or three words."""
-    if video.cancel_requested and video.status in LIVE:
-        return gettext("Stopping")
-    if video.is_late and video.status in LIVE and video.status != "queued":
-        return gettext("Later than expected")
-    return gettext(STATUS_WORDS[video.status])
-
-
-def progress_words(video: Any) -> str:
-    """The sentence under it: how long still, or why not."""
-    if video.status == "failed":
-        return error_sentence(video.error_text)
-    if video.status == "cancelled":
-        return gettext("Stopped before it was done.")
-    if video.cancel_requested:
-        return gettext("The credits come back when it has stopped.")
-    if video.is_late:
-        return _late_words(video)
-    if video.status == "storing":
-        return gettext("Drawn. Its sound is being measured.")
-    if video.eta_high_s is not None:
-        left = range_words(video.eta_low_s, video.eta_high_s)
-        return gettext("Ready in %(time)s", time=left)
-    return _unknown_words(video)
-
-
-def _late_words(video: Any) -> str:
-    if video.status != "queued":
-        return gettext("Usually done by now. It goes on, nothing is lost.")
-    return gettext(
-        "In line for over %(minutes)d minutes: whoever renders is busy or away. "
-        "You can cancel and get every credit back.",
-        minutes=limits.QUEUE_EXPLAIN_S // MINUTE_S,
-    )
-
-
-def _unknown_words(video: Any) -> str:
-    if video.status == "processing" and _age_s(video.started_at) > FIRST_ESTIMATE_S:
-        return gettext("Longer than usual; it goes on.")
-    return gettext("The first estimate comes in a moment.")
-
-
-def sound_words(video: Any) -> str:
-    """The sound check in a sentence, from the measured loudness and true peak."""
-    loudness, peak = _decibels(video.loudness_lufs), _decibels(video.true_peak_dbtp)
-    if video.sound_check == "silent":
-        return gettext("No sound was found in this video.")
-    if video.sound_check == "too_quiet":
-        return gettext("Very quiet, %(loudness)s LUFS: headphones help.", loudness=loudness)
-    if video.sound_check == "clipped":
-        return gettext("Loud: peaks reach %(peak)s dBTP and may crackle.", peak=peak)
-    if video.sound_check != "passed":
-        return gettext("The sound has not been measured.")
-    channels = gettext("Stereo") if video.audio_channels == 2 else gettext("Mono")
-    return gettext(
-        "%(channels)s, %(loudness)s LUFS, true peak %(peak)s dBTP: nothing clips.",
-        channels=channels,
-        loudness=loudness,
-        peak=peak,
-    )
-
-
 def people_credits(amount: int) -> str:
     """A number of credits in words."""
     return ngettext("%(amount)s credit", "%(amount)s credits", abs(amount), amount=minus(amount))
-
-
-def can_cancel(video: Any) -> bool:
-    """Whether stopping is offered now: it costs nothing, and was not asked for already."""
-    if video.cancel_requested:
-        return False
-    return video.status in CANCELLABLE.get(video.provider, ("queued",))
 
 
 def is_live(status: str) -> bool:
@@ -278,26 +164,9 @@ def register(app: Flask) -> None:
     """Make the functions above known to every template."""
     for function in (
         wave, cut, when, duration_words, range_words, clock, file_size, signed, minus, why,
-        type_name, type_prompt, still, drawn_first, error_sentence, entry_words, status_words,
-        progress_words, sound_words, can_cancel,
+        type_name, type_prompt, still, drawn_first, entry_words, error_sentence, status_words,
+        progress_words, sound_words, can_cancel, can_draw_locally, maker_words,
     ):  # fmt: skip
         app.add_template_filter(function)
     app.add_template_filter(people_credits, "credits")
     app.add_template_test(is_live, "live")
-
-
-def _age_s(moment: datetime | None) -> float:
-    return (datetime.now(UTC) - moment).total_seconds() if moment else 0.0
-
-
-def _coarse(seconds: float | None) -> int:
-    """Rounded up to 5 s below a minute, to half minutes below five, then to whole ones."""
-    exact = max(0.0, float(seconds or 0))
-    step = 5 if exact <= MINUTE_S else 30 if exact <= 5 * MINUTE_S else MINUTE_S
-    return math.ceil(exact / step) * step
-
-
-def _decibels(value: float | None) -> str:
-    if value is None or not math.isfinite(value):
-        return "−∞"
-    return format_decimal(value, "0.0;−0.0")

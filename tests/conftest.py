@@ -21,6 +21,7 @@ from app.extensions import db, huey
 from config import ROOT, Config
 from tests import loopback
 from tests.cast import PASSWORD, Browser, Person
+from tests.clouds import CLOUDS
 from tests.databases import Postgres, postgres_server, redis_server
 from tests.fakes import FakeProvider
 
@@ -173,9 +174,9 @@ def make_app(database_url: URL, tmp_path: Path) -> Iterator[Callable[..., Flask]
 
 
 @pytest.fixture
-def app(make_app: Callable[..., Flask]) -> Flask:
-    """The app with the settings of `settings`, on a fresh database."""
-    return make_app()
+def app(make_app: Callable[..., Flask], request: pytest.FixtureRequest) -> Flask:
+    """The app with the settings of `settings`, on a fresh database; with clouds for `clouds`."""
+    return make_app(**(CLOUDS if "clouds" in request.fixturenames else {}))
 
 
 def close(app: Flask) -> None:

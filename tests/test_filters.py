@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,12 +13,19 @@ from flask_babel import Babel, force_locale
 from app import catalogue
 from app import template_filters as filters
 from app.i18n import LOCALES
+from tests.fakes import FakeCloud, FakeProvider
 
 
 @pytest.fixture(scope="module")
 def words() -> Flask:
-    """An app that knows the translations and nothing else."""
+    """An app that knows the translations, and who makes videos."""
     app = Flask("app")
+    providers = {
+        "local": FakeProvider(Path()),
+        "kie": FakeCloud(Path(), "kie"),
+        "fal": FakeCloud(Path(), "fal", cancel_rule="until_started"),
+    }
+    app.extensions["vendors"] = SimpleNamespace(providers=providers)
     Babel(app)
     filters.register(app)
     return app
@@ -39,7 +47,9 @@ def video(**values: Any) -> SimpleNamespace:
     usual: dict[str, Any] = {
         "status": "processing", "provider": "local", "cancel_requested": False, "is_late": False,
         "error_text": None, "eta_low_s": None, "eta_high_s": None, "sound_check": "passed",
-        "loudness_lufs": -18.24, "true_peak_dbtp": -1.4, "audio_channels": 2,
+        "loudness_lufs": -18.24, "true_peak_dbtp": -1.4, "audio_channels": 2, "kind": "local",
+        "wait_reason": None, "sound_retried": False, "sound_refunded": False, "error_code": None,
+        "has_begun": True, "started_at": None,
     }  # fmt: skip
     return SimpleNamespace(**usual | values)
 
@@ -132,6 +142,10 @@ def test_clock_and_size(english: None) -> None:
         ({"audio_channels": 1}, "Mono, −18.2 LUFS, true peak −1.4 dBTP: nothing clips."),
         ({"sound_check": "silent", "loudness_lufs": None}, "No sound was found in this video."),
         (
+            {"sound_check": "silent", "sound_refunded": True},
+            "No sound was found, twice. The credits came back, and the video is yours.",
+        ),
+        (
             {"sound_check": "too_quiet", "loudness_lufs": -44},
             "Very quiet, −44.0 LUFS: headphones help.",
         ),
@@ -173,6 +187,34 @@ def test_the_sound_check(english: None, values: dict[str, Any], text: str) -> No
                 "You can cancel and get every credit back."
             ),
         ),
+        (
+            {"status": "queued", "kind": "cloud", "wait_reason": "spend_cap"},
+            "Waiting in line",
+            "Today's budget for cloud videos is used up; it goes on at midnight UTC.",
+        ),
+        (
+            {"status": "queued", "kind": "cloud", "wait_reason": "no_key", "is_late": True},
+            "Waiting in line",
+            (
+                "The cloud provider takes no orders from us right now; we try again by ourselves. "
+                "In line for over 15 minutes; you can cancel and get every credit back."
+            ),
+        ),
+        (
+            {"status": "queued", "kind": "cloud", "sound_retried": True},
+            "Waiting in line",
+            "It came out silent, so it is being made once more, for free.",
+        ),
+        (
+            {"status": "storing", "kind": "cloud"},
+            "Saving your copy",
+            "Made. Its picture and sound are being checked.",
+        ),
+        (
+            {"status": "failed", "error_code": "content_rejected", "error_text": "a real person"},
+            "Did not work",
+            "The provider refused this prompt: a real person",
+        ),
     ],
 )
 def test_where_a_video_is(english: None, values: dict[str, Any], state: str, sentence: str) -> None:
@@ -181,17 +223,28 @@ def test_where_a_video_is(english: None, values: dict[str, Any], state: str, sen
 
 
 @pytest.mark.parametrize("status", ["queued", "submitting", "processing", "storing"])
-def test_a_local_video_can_be_cancelled_at_any_time(status: str) -> None:
+def test_a_local_video_can_be_cancelled_at_any_time(english: None, status: str) -> None:
     assert filters.can_cancel(video(status=status))
     assert not filters.can_cancel(video(status=status, cancel_requested=True))
 
 
 @pytest.mark.parametrize(
     ("provider", "status"),
-    [("local", "completed"), ("kie", "processing"), ("kie", "storing"), ("local", "failed")],
-)
-def test_cancelling_is_not_offered_where_it_would_cost(provider: str, status: str) -> None:
+    [
+        ("local", "completed"), ("kie", "submitting"), ("kie", "processing"), ("kie", "storing"),
+        ("local", "failed"), ("fal", "processing"), ("fal", "storing"), ("off", "processing"),
+    ],
+)  # fmt: skip
+def test_cancelling_is_not_offered_where_it_would_cost(
+    english: None, provider: str, status: str
+) -> None:
     assert not filters.can_cancel(video(provider=provider, status=status))
+
+
+def test_at_fal_it_is_offered_until_it_has_begun(english: None) -> None:
+    assert filters.can_cancel(video(provider="fal", status="processing", has_begun=False))
+    assert filters.can_cancel(video(provider="fal", status="submitting"))
+    assert not filters.can_cancel(video(provider="kie", status="processing", has_begun=False))
 
 
 def test_only_videos_under_way_are_live(words: Flask) -> None:

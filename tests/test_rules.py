@@ -4,7 +4,6 @@ What templates promise (needs on the first line, one root) is in test_templates.
 their documents in test_settings.py.
 """
 
-import ast
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,9 +14,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import inspect, text
 
 from app.extensions import db
-from app.models import ENDED, LIVE
 from app.services import accounts, credits, endings, links
-from config import ROOT
 from tests.conftest import PASSWORD, Call, Person, Rows
 from tests.fakes import READY, FakeProvider
 from tests.faults.making import COST_CREDITS, Making
@@ -37,7 +34,8 @@ PUBLIC = {
     "accounts.sign_up", "accounts.check_mail", "accounts.sign_in", "accounts.sign_out",
     "accounts.verify", "accounts.confirm", "accounts.resend",
 }  # fmt: skip
-WITHOUT_CSRF: set[str] = set()  # webhooks and token-authenticated API, once there are any
+WITHOUT_CSRF = {"webhooks.receive"}  # signed by its sender; and token-authenticated API
+ADMIN = {"provider_status.show"}  # to everybody else it is not there
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,8 @@ class Route:
 
 def routes(app: Flask, video_id: str = NOBODY, token: str = "no-token") -> Iterator[Route]:
     """Every endpoint with every method it takes, HEAD and OPTIONS aside."""
-    values = {"video_id": video_id, "token": token, "filename": "css/base.css"}
+    values = {"video_id": video_id, "image_id": NOBODY, "token": token, "provider": "kie"}
+    values["filename"] = "css/base.css"
     for rule in app.url_map.iter_rules():
         assert rule.arguments <= values.keys(), f"tell this walk what {rule} wants"
         _, path = rule.build(values, append_unknown=False) or ("", "")
@@ -91,7 +90,7 @@ def tables(app: Flask) -> Callable[[], dict[str, list[Any]]]:
 
 def test_the_lists_name_only_what_is_there(app: Flask) -> None:
     endpoints = {rule.endpoint for rule in app.url_map.iter_rules()}
-    assert endpoints >= PUBLIC | WITHOUT_CSRF
+    assert endpoints >= PUBLIC | WITHOUT_CSRF | ADMIN
 
 
 def test_every_unsafe_method_wants_a_csrf_token(
@@ -118,7 +117,7 @@ def test_every_address_but_the_public_ones_wants_sign_in(
     video_id = making.ask()
     before = tables()
     for route in routes(app, video_id):
-        if route.endpoint in PUBLIC:
+        if route.endpoint in PUBLIC | WITHOUT_CSRF | ADMIN:
             continue
         answer = send(client, route, headers=headers)
         if headers:
@@ -127,6 +126,35 @@ def test_every_address_but_the_public_ones_wants_sign_in(
         else:
             assert answer.status_code == 302, route
             assert answer.location.startswith("/sign-in"), route
+    assert tables() == before
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX], ids=["page", "fragment"])
+def test_what_is_for_administrators_is_not_there_for_others(
+    app: Flask,
+    client: FlaskClient,
+    alice_client: FlaskClient,
+    root_client: FlaskClient,
+    headers: dict[str, str],
+) -> None:
+    found = [route for route in routes(app) if route.endpoint in ADMIN]
+    assert {route.endpoint for route in found} == ADMIN
+    for route in found:
+        for browser in (client, alice_client):
+            assert send(browser, route, headers=headers).status_code == 404, route
+        if route.method == "GET":
+            assert send(root_client, route, headers=headers).status_code == 200, route
+
+
+def test_a_webhook_that_nobody_signed_changes_nothing(
+    app: Flask, client: FlaskClient, tables: Callable[[], Any]
+) -> None:
+    before = tables()
+    for route in routes(app):
+        if route.endpoint in WITHOUT_CSRF:
+            answer = send(client, route, csrf=False, data=b"{}")
+            assert answer.status_code in (401, 404), route
+            assert answer.mimetype == "application/problem+json", route
     assert tables() == before
 
 
@@ -229,43 +257,3 @@ def test_after_a_days_work_the_ledger_is_the_balance(
     assert balances[making.person.id] == making.balance()
     net = {one: sum(amount for _, amount in making.entries(one)) for one in making.asked}
     assert (net[made], net[failed]) == (-COST_CREDITS, 0)
-
-
-# Words that the code may write -------------------------------------------------------------------
-
-ATTEMPT_STATES = {*endings.OPEN_ATTEMPT, "done", "failed", "lost", "cancelled"}
-BY_PLACE = {"_end": ("status", 1), "give_back": ("state", 2)}
-
-
-def written() -> Iterator[tuple[str, str, str]]:
-    """(`status` or `state`, the word, where): every literal that a service passes or stores."""
-    for path in sorted((ROOT / "app" / "services").glob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
-            for name, value in _named(node):
-                if name in ("status", "state") and isinstance(value, ast.Constant):
-                    yield name, str(value.value), f"{path.name}:{value.lineno}"
-
-
-def _named(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
-    if isinstance(node, ast.Dict):
-        for key, value in zip(node.keys, node.values, strict=True):
-            if isinstance(key, ast.Constant):
-                yield str(key.value), value
-    if isinstance(node, ast.Call):
-        for keyword in node.keywords:
-            yield keyword.arg or "", keyword.value
-        called = node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
-        if called in BY_PLACE:
-            name, place = BY_PLACE[called]
-            yield name, node.args[place]
-
-
-def test_every_status_that_is_written_is_in_the_list() -> None:
-    allowed = {"status": {*LIVE, *ENDED}, "state": ATTEMPT_STATES}
-    found: dict[str, set[str]] = {"status": set(), "state": set()}
-    for name, word, where in written():
-        assert word in allowed[name], where
-        found[name].add(word)
-    assert found["status"] == allowed["status"]  # and every one of them is written somewhere
-    assert found["state"] >= {"submitting", "processing", "ready", "done", "lost"}
-    assert set(LIVE).isdisjoint(ENDED)

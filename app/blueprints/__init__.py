@@ -9,9 +9,24 @@ from app.services.credits import balance_of
 
 def init_app(app: Flask) -> None:
     """Register every blueprint, and what all pages show."""
-    from app.blueprints import accounts, credits, files, health, pages, studio, videos
+    from app.blueprints import (
+        accounts,
+        credits,
+        files,
+        health,
+        images,
+        pages,
+        prompts,
+        provider_status,
+        studio,
+        videos,
+        webhooks,
+    )
 
-    for module in (pages, accounts, studio, videos, files, credits, health):
+    for module in (
+        pages, accounts, studio, images, prompts, videos, files, credits, health, webhooks,
+        provider_status,
+    ):  # fmt: skip
         app.register_blueprint(module.bp)
     app.jinja_env.globals.update(limits=limits, balance=balance, current_user=current_user)
 

@@ -11,11 +11,15 @@ from app import catalogue, limits
 from app.error_pages import text_of
 from app.errors import InvalidForm, UserError, _l
 from app.i18n import locale
-from app.models import Video
-from app.services import pricing, requests, vendors, videos
+from app.models import StartImage, Video
+from app.services import form_tokens, images, pricing, prompting, requests, routes, vendors, videos
+from app.video_words import maker_words
 
 LONG_DURATIONS_S = (15, 20, 30)
-FIELDS = ("type", "prompt", "aspect_ratio", "duration", "resolution", "seed", "count", "token")
+FIELDS = (
+    "type", "prompt", "aspect_ratio", "duration", "resolution", "seed", "count", "image_id",
+    "token",
+)  # fmt: skip
 SCENES = {  # what the local renderer can draw, in words that go through gettext
     "fruit:strawberry": _l("a glass strawberry, cut in slices"),
     "fruit:orange": _l("a glass orange, cut in slices"),
@@ -64,6 +68,7 @@ def again(video: Video) -> dict[str, Any]:
         duration=str(video.duration_s),
         resolution=video.resolution,
         seed=str(video.seed),
+        image_id=video.image_id or "",
     )
 
 
@@ -80,7 +85,7 @@ def composed(
     """
     form = {name: typed.get(name, "") for name in FIELDS}
     if fresh or not form["token"]:
-        form["token"] = videos.new_token()
+        form["token"] = form_tokens.new_token()
     errors: dict[str, str] = {}
     try:
         request = requests.parse(form)
@@ -96,9 +101,18 @@ def composed(
         "form": form,
         "errors": errors,
         "quote": quote,
+        "preview": prompting.preview(request) if request else None,
+        "image": _image(form["image_id"]),
         "offers": _offers(form["duration"]),
         "catalogue": choices(),
     }
+
+
+def _image(image_id: str) -> StartImage | None:
+    """The visitor's picture to start with, while it is there."""
+    if not image_id or not current_user.is_authenticated:
+        return None
+    return images.find_owned(current_user.id, image_id)
 
 
 @dataclass(frozen=True)
@@ -111,20 +125,21 @@ class Choice:
 
 def choices() -> list[Choice]:
     """Every type of the catalogue."""
-    describe = vendors.provider(requests.offer().provider).describe
+    describe = next(iter(vendors.current().providers.values())).describe
     found = ((one.id, describe(one.id, "")) for one in catalogue.all_types())
     return [Choice(name, seen.scene if seen.recognised else "") for name, seen in found]
 
 
 def _offers(duration: str) -> dict[str, Any]:
     """What the form lists: the usual lengths, and the one it came with where that is another."""
-    offered = requests.offer()
+    offered = routes.offer()
     wanted = {*limits.DURATIONS_S, *LONG_DURATIONS_S}
     if duration.isascii() and duration.isdigit():
         wanted.add(int(duration))
     return {
         "aspect_ratios": offered.aspect_ratios,
         "resolutions": offered.resolutions,
+        "takes_image": offered.takes_image,
         "durations": [seconds for seconds in offered.durations_s if seconds in wanted],
     }
 
@@ -152,6 +167,8 @@ def quote_of(
         "balance_after": balance - price.total,
         "enough": balance >= price.total,
         "provider": request.provider,
+        "kind": request.kind,
+        "maker": maker_words(request.provider),
         **_scene(request),
     }
 

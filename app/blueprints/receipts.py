@@ -7,7 +7,8 @@ from flask_babel import gettext as _
 
 from app.models import CreditEntry, Video
 from app.services import ledger
-from app.template_filters import duration_words
+from app.time_words import duration_words
+from app.video_words import maker_words
 
 
 def of(video: Video) -> dict[str, Any]:
@@ -32,7 +33,7 @@ def _provider(video: Video) -> str:
     """Who made it; nobody, where it ended before a result."""
     if video.rendered_at is None:
         return ""
-    return _("Local renderer") if video.provider == "local" else video.provider
+    return maker_words(video.provider)
 
 
 def _lines(video: Video) -> list[tuple[str, int]]:
@@ -47,6 +48,10 @@ def _lines(video: Video) -> list[tuple[str, int]]:
 def _reason(video: Video, refunded: int) -> str:
     if not refunded:
         return ""
+    if video.sound_refunded:
+        return _("It came out without sound, twice. The video is yours, and costs nothing.")
+    if video.is_gift:
+        return _("It came after the credits had gone back: a gift, never charged again.")
     if video.status == "cancelled":
         return _("You cancelled in time.")
     return _("It failed; a failure costs nothing.")

@@ -31,7 +31,10 @@ def show() -> ResponseReturnValue:
 @require_sign_in
 def quote() -> ResponseReturnValue:
     """The price for the form as it stands: a fragment, or the page where JavaScript is off."""
-    context = composing.composed(request.form)
+    from app.blueprints import images  # it shows the studio too
+
+    form, error = images.typed()
+    context = composing.composed(form, error=error)
     if is_fragment_request():
         return render_template("studio/_quote.html", **context)
     return page(context)

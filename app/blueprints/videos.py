@@ -10,11 +10,11 @@ from flask_login import current_user
 
 from app import auth, catalogue
 from app.auth import require_sign_in
-from app.blueprints import composing, receipts, studio
+from app.blueprints import composing, images, receipts, studio
 from app.error_pages import text_of
 from app.errors import InvalidForm, NotFound, TooMany, UserError, _l
 from app.htmx import is_fragment_request
-from app.services import cards, library, requests, videos
+from app.services import cards, form_tokens, library, requests, videos
 from app.services.library import Filters
 from app.tasks.videos import ring
 
@@ -50,16 +50,19 @@ def index() -> ResponseReturnValue:
 @require_sign_in
 def create() -> ResponseReturnValue:
     """Charge and queue 1 to 4 videos; a refusal shows the form again with what is wrong."""
+    form, wrong = images.typed()
     try:
-        ids = _request(request.form)
+        if wrong is not None:
+            raise wrong
+        ids = _request(form)
     except UserError as error:
-        return _form_again(error)
+        return _form_again(form, error)
     ring(ids)
     if not is_fragment_request():
         return redirect(url_for("studio.show", _anchor="live-h"), 303)
     made = [videos.get_owned(current_user.id, video_id) for video_id in reversed(ids)]
     recent = library.recent(current_user.id, len(ids) + 4)
-    context = composing.composed(request.form, fresh=True, is_new=True)
+    context = composing.composed(form, fresh=True, is_new=True)
     context["messages"] = [("ok", _("Paid and in line. You can close this page; it goes on."))]
     body = render_template(
         "videos/_created.html", videos=made, running=studio.running(recent), **context
@@ -72,15 +75,17 @@ def _request(form: Any) -> list[str]:
     token, price = form.get("token", ""), form.get("price", "")
     if not TOKEN.fullmatch(token) or not PRICE.fullmatch(price):
         raise UserError(_l("This form was incomplete. Nothing was charged; press again."))
-    return videos.request_video(current_user.id, wanted, token=token, price_credits=int(price))
-
-
-def _form_again(error: UserError) -> Response:
-    """A used or a strange token is replaced; any other refusal leaves it good."""
-    fresh = isinstance(error, videos.FormReused) or not TOKEN.fullmatch(
-        request.form.get("token", "")
+    kind = form.get("kind", "")
+    return videos.request_video(
+        current_user.id, wanted, token=token, price_credits=int(price), kind=kind
     )
-    context = composing.composed(request.form, fresh=fresh, error=error)
+
+
+def _form_again(form: dict[str, str], error: UserError) -> Response:
+    """A used or a strange token is replaced; any other refusal leaves it good."""
+    token = form.get("token", "")
+    fresh = isinstance(error, form_tokens.FormReused) or not TOKEN.fullmatch(token)
+    context = composing.composed(form, fresh=fresh, error=error)
     if isinstance(error, InvalidForm) and "" not in context["errors"]:
         context["errors"][""] = _(error.message)
     if is_fragment_request():
@@ -114,7 +119,7 @@ def card(video_id: str) -> ResponseReturnValue:
 def _card_of(video: Any) -> str:
     """The card; with the balance in the header where credits have just come back."""
     card = render_template("videos/_card.html", video=video)
-    if video.status in ("failed", "cancelled"):
+    if video.refunded_credits:
         card += render_template("credits/_balance.html")
     return card
 
@@ -172,6 +177,15 @@ def cancel(video_id: Any) -> ResponseReturnValue:
     """Ask to stop; refunded at once from the queue, else when the stop is certain."""
     video = videos.cancel(current_user.id, str(video_id))
     ring([])
+    return _card_of(video) if is_fragment_request() else _back(video)
+
+
+@bp.post("/<uuid:video_id>/local-drawing")
+@require_sign_in
+def draw_locally(video_id: Any) -> ResponseReturnValue:
+    """Let our own renderer make what no cloud could take for a quarter of an hour."""
+    video = videos.draw_locally(current_user.id, str(video_id))
+    ring([video.id])
     return _card_of(video) if is_fragment_request() else _back(video)
 
 

@@ -14,10 +14,12 @@ from app.services.transactions import Statement
 
 _COLUMNS = (
     Video.id, Video.type, Video.title, Video.aspect_ratio, Video.duration_s, Video.resolution,
-    Video.provider, Video.status, Video.progress, Video.queue_position, Video.eta_low_s,
-    Video.eta_high_s, Video.is_late, Video.is_gift, Video.cancel_requested, Video.cost_credits,
-    Video.refunded_credits, Video.error_code, Video.error_text, Video.is_favourite,
-    Video.created_at, Video.started_at, Video.completed_at, Video.poster_key, Video.peaks,
+    Video.provider, Video.kind, Video.image_id, Video.status, Video.progress,
+    Video.queue_position, Video.eta_low_s, Video.eta_high_s, Video.is_late, Video.is_gift,
+    Video.cancel_requested, Video.has_begun, Video.wait_reason, Video.sound_retried,
+    Video.sound_refunded, Video.cost_credits, Video.refunded_credits, Video.error_code,
+    Video.error_text, Video.is_favourite, Video.created_at, Video.started_at,
+    Video.completed_at, Video.poster_key, Video.peaks,
     Video.sound_check, Video.measured_duration_s,
 )  # fmt: skip
 

@@ -274,7 +274,7 @@ def _videos_that_differ() -> Iterator[Difference]:
         .group_by(_entries.c.reference)
         .subquery()
     )
-    is_free = video.c.status.in_(("failed", "cancelled")) | video.c.is_gift
+    is_free = video.c.status.in_(("failed", "cancelled")) | video.c.is_gift | video.c.sound_refunded
     expected = case((is_free, 0), else_=video.c.cost_credits)
     net = func.coalesce(sums.c.net, 0)
     rows = db.session.execute(

@@ -1,7 +1,11 @@
 """How a video ends unpaid: failed or cancelled, with its refund in the same transaction."""
 
-from sqlalchemy import ColumnElement, Connection, case, update
+from dataclasses import dataclass
+from datetime import timedelta
 
+from sqlalchemy import ColumnElement, Connection, case, select, update
+
+from app import limits
 from app.errors import _l
 from app.models import LIVE, Attempt, Identity, Video, now
 from app.services import alerts, credits
@@ -23,6 +27,11 @@ REASONS = {  # what a person reads; what a vendor or a disk said stays in the at
     "timed_out": _l("Checking the finished video took too long."),
     "too_large": _l("The file that came out is too large."),
     "content_rejected": _l("The provider refused this prompt."),
+    "permanent": _l("No provider would make this video."),
+    "lost_there": _l("The provider lost it."),
+    "transient": _l("The provider could not make it."),
+    "failed_there": _l("The provider could not make it."),
+    "unreachable": _l("It was made, but could not be stored."),
     "renderer_died": _l("The renderer stopped three times before the video was done."),
     "interrupted": _l("It could not be handed to the renderer, three times in a row."),
     "cancelled": "",
@@ -41,12 +50,36 @@ def folder(video_id: str) -> str:
     return f"videos/{video_id}"
 
 
-def fail(video_id: str, code: str, text: str, *, lease: Lease | None = None) -> bool:
+@dataclass(frozen=True)
+class Rest:
+    """What becomes of the attempt when its video ends."""
+
+    state: str
+    values: dict[str, object]
+
+
+def fail(
+    video_id: str,
+    code: str,
+    text: str,
+    *,
+    lease: Lease | None = None,
+    only_from: tuple[str, ...] = LIVE,
+    was_taken: bool = True,
+    keep_watching: bool = False,
+) -> bool:
     """Fail the video and give its credits back. Returns whether this call did it.
 
-    With a lease it is done only while that lease is still held.
+    With a lease it is done only while that lease is still held.  An attempt that was never taken
+    cost us nothing.  With `keep_watching` a late result is still asked for, to become a gift.  A
+    silent video that is being made once more for free is delivered after all, and refunded.
     """
-    done = _end(video_id, "failed", (Video.status.in_(LIVE),), code=code, text=text, lease=lease)
+    values: dict[str, object] = {} if was_taken else {"cost_cents": 0}
+    rest = Rest("failed", values | {"ended_at": now()})
+    if keep_watching:
+        rest = Rest("late", {"next_poll_at": now() + timedelta(seconds=limits.GIFT_POLL_S)})
+    where = (Video.status.in_(only_from),)
+    done = _end(video_id, "failed", where, rest, code=code, text=text, lease=lease)
     if done and code in OUR_FAULT:
         alerts.raise_alert(code, "videos", text)
     return done
@@ -66,7 +99,8 @@ def cancel(
     where: tuple[ColumnElement[bool], ...] = (Video.status.in_(only_from),)
     if if_asked:
         where = (*where, Video.cancel_requested.is_(True))
-    return _end(video_id, "cancelled", where, code="cancelled", text="", lease=lease)
+    rest = Rest("cancelled", {"ended_at": now()})
+    return _end(video_id, "cancelled", where, rest, code="cancelled", text="", lease=lease)
 
 
 def prompt_kept() -> ColumnElement[str]:
@@ -87,6 +121,7 @@ def _end(
     video_id: str,
     status: str,
     where: tuple[ColumnElement[bool], ...],
+    rest: Rest,
     *,
     code: str,
     text: str,
@@ -95,8 +130,8 @@ def _end(
     code, text = plain(code)[:CODE_CHARS], plain(text)
     try:
         with write_transaction() as connection:
-            _close_attempt(connection, video_id, status, code, text, lease)
-            user_id, cost_credits = _close_video(connection, video_id, status, where, code)
+            _close_attempt(connection, video_id, rest, code, text, lease)
+            user_id, cost_credits = _close_video(connection, video_id, status, where, code, text)
             credits.refund(
                 connection,
                 user_id,
@@ -105,9 +140,10 @@ def _end(
                 reason=code,
                 reference=video_id,
             )
-            connection.execute(  # the first-video price comes back with the credits
+            is_kept = select(Video.id).where(Video.id == video_id, Video.sound_refunded)
+            connection.execute(  # the first-video price comes back, unless the video is kept
                 update(Identity)
-                .where(Identity.first_video_id == video_id)
+                .where(Identity.first_video_id == video_id, ~is_kept.exists())
                 .values(first_video_id=None)
             )
     except TooLate:
@@ -116,19 +152,13 @@ def _end(
 
 
 def _close_attempt(
-    connection: Connection, video_id: str, state: str, code: str, text: str, lease: Lease | None
+    connection: Connection, video_id: str, rest: Rest, code: str, text: str, lease: Lease | None
 ) -> None:
     mine = lease.held if lease else (Attempt.video_id == video_id,)
     closed = connection.execute(
         update(Attempt)
         .where(*mine, Attempt.state.in_(OPEN_ATTEMPT))
-        .values(
-            state=state,
-            error_code=code,
-            error_text=text,
-            ended_at=now(),
-            **FREE,
-        )
+        .values(state=rest.state, error_code=code, error_text=text, **rest.values, **FREE)
     )
     if lease and closed.rowcount != 1:
         raise TooLate
@@ -140,23 +170,36 @@ def _close_video(
     status: str,
     where: tuple[ColumnElement[bool], ...],
     code: str,
+    text: str,
 ) -> tuple[int, int]:
+    kept = Video.sound_retried  # the first, silent render is there: delivered, and refunded
     row = connection.execute(
         update(Video)
         .where(Video.id == video_id, *where)
         .values(
-            status=status,
-            error_code=code,
-            error_text=REASONS.get(code, _OTHER),
+            status=case((kept, "completed"), else_=status),
+            sound_refunded=kept,
+            error_code=case((kept, None), else_=code),
+            error_text=case((kept, None), else_=reason(code, text)),
+            progress=case((kept, 100), else_=Video.progress),
             refunded_credits=Video.cost_credits,
             prompt=prompt_kept(),
             completed_at=now(),
             queue_position=None,
             eta_low_s=None,
             eta_high_s=None,
+            wait_reason=None,
+            retry_at=None,
         )
         .returning(Video.user_id, Video.cost_credits)
     ).first()
     if row is None:
         raise TooLate
     return row.user_id, row.cost_credits
+
+
+def reason(code: str, text: str) -> str:
+    """What a person reads. A provider's own words on a refused prompt help, so they are kept."""
+    if code == "content_rejected" and text:
+        return text
+    return REASONS.get(code, _OTHER)

@@ -22,19 +22,24 @@ NO_HISTORY_SPREAD = (0.7, 1.8)
 """Around the provider's expected time, until MIN_RECENT videos were made."""
 
 
-def left(video_id: str, elapsed_s: float, report: Report) -> tuple[int | None, int | None]:
-    """Seconds until done, low and high, for a video that a provider has; None when unknown."""
-    if report.eta_s is not None:  # the provider measures its own speed: nothing knows better
-        return _rounded(report.eta_s * OWN_SPREAD[0], report.eta_s * OWN_SPREAD[1])
-    row = db.session.execute(
-        select(Video.provider, Video.duration_s).where(Video.id == video_id)
-    ).first()
-    if row is None:
-        return None, None
-    low, high = (pace * row.duration_s for pace in usual_pace(row.provider))
-    if elapsed_s >= high:
-        return None, None
-    return _rounded(max(low - elapsed_s, 0), high - elapsed_s)
+class Paces:
+    """Seconds left of what a provider has, from real durations, each provider looked up once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[float, float]] = {}
+
+    def left(
+        self, provider: str, duration_s: int, elapsed_s: float, report: Report
+    ) -> tuple[int | None, int | None]:
+        """Seconds until done, low and high; None when nobody can say."""
+        if report.eta_s is not None:  # the provider measures its own speed: nothing knows better
+            return _rounded(report.eta_s * OWN_SPREAD[0], report.eta_s * OWN_SPREAD[1])
+        if provider not in self._known:
+            self._known[provider] = usual_pace(provider)
+        low, high = (pace * duration_s for pace in self._known[provider])
+        if elapsed_s >= high:
+            return None, None
+        return _rounded(max(low - elapsed_s, 0), high - elapsed_s)
 
 
 def usual_pace(provider: str) -> tuple[float, float]:

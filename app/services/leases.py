@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from flask import current_app
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, Update, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import limits
@@ -77,6 +77,13 @@ def take(attempt_id: str, state: str) -> Lease | None:
     return lease if taken.rowcount == 1 else None
 
 
+def renew(lease: Lease) -> bool:
+    """Make the lease last anew. False: it was lost, and is somebody else's."""
+    with write_transaction() as connection:
+        mine = update(Attempt).where(*lease.held).values(lease_until=_until())
+        return connection.execute(mine).rowcount == 1
+
+
 FREE: dict[str, None] = {"lease_token": None, "lease_owner": None, "lease_until": None}
 
 
@@ -88,6 +95,20 @@ def owner() -> str:
 @contextmanager
 def kept_alive(lease: Lease) -> Iterator[None]:
     """Renew `lease` from a thread while the block runs."""
+    with _renewed(update(Attempt).where(*lease.held)):
+        yield
+
+
+@contextmanager
+def batch_kept_alive(token: str, attempt_ids: list[str]) -> Iterator[None]:
+    """The same for attempts that were claimed together under one token."""
+    mine = Attempt.id.in_(attempt_ids), Attempt.lease_token == token
+    with _renewed(update(Attempt).where(*mine)):
+        yield
+
+
+@contextmanager
+def _renewed(statement: Update) -> Iterator[None]:
     app = current_app._get_current_object()  # type: ignore[attr-defined]
     done = threading.Event()
 
@@ -95,12 +116,11 @@ def kept_alive(lease: Lease) -> Iterator[None]:
         while not done.wait(limits.HEARTBEAT_S):
             try:
                 with app.app_context(), write_transaction() as connection:
-                    renewed = update(Attempt).where(*lease.held).values(lease_until=_until())
-                    connection.execute(renewed)
+                    connection.execute(statement.values(lease_until=_until()))
             except SQLAlchemyError:  # the next beat may succeed, and the lease lasts four of them
-                log.exception("the lease of attempt %s was not renewed", lease.attempt_id)
+                log.exception("a lease was not renewed")
 
-    thread = threading.Thread(target=beat, name=f"lease-{lease.attempt_id}", daemon=True)
+    thread = threading.Thread(target=beat, name="lease", daemon=True)
     thread.start()
     try:
         yield

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import exists, func, select, update
 from sqlalchemy.exc import OperationalError
 
 from app import limits
@@ -33,9 +33,11 @@ def end() -> None:
     for video_id in _stopped_in_line():
         carefully(lambda one: endings.cancel(one, only_from=("queued",)), video_id)
     for video_id in _in_line_for_a_day():
-        carefully(endings.fail, video_id, "queue_timeout", "queued for a day")
-    for video_id in _not_stored():
-        carefully(endings.fail, video_id, "store_timeout", "the result could not be stored")
+        carefully(_give_line_up, video_id)
+    for row in _not_stored():
+        carefully(_give_storing_up, *row)
+    for attempt_id in _gifts_that_cannot_be_had():
+        carefully(_give_gift_up, attempt_id)
     for video_id in _made_by_nobody():
         log.error("video %s has no open attempt", video_id)
         carefully(endings.fail, video_id, "orphaned", "no open attempt")
@@ -47,15 +49,26 @@ def _mark_late() -> None:
     with write_transaction() as connection:
         connection.execute(
             update(Video)
-            .where(Video.status == "queued", ~Video.is_late, Video.created_at < since)
+            .where(
+                Video.status == "queued",
+                ~Video.is_late,
+                ~Video.sound_retried,
+                func.coalesce(Video.queued_at, Video.created_at) < since,
+            )
             .values(is_late=True)
         )
 
 
 def _stopped_in_line() -> list[str]:
-    """Asked to stop while a submission was under way that came to nothing."""
-    query = select(Video.id).where(Video.status == "queued", Video.cancel_requested)
+    """Asked to stop, or deleted, while a submission was under way that came to nothing."""
+    unwanted = Video.cancel_requested | Video.deleted_at.is_not(None)
+    query = select(Video.id).where(Video.status == "queued", unwanted)
     return list(db.session.scalars(query))
+
+
+def _give_line_up(video_id: str) -> None:
+    text = "queued for a day"
+    endings.fail(video_id, "queue_timeout", text, only_from=("queued",))
 
 
 def _in_line_for_a_day() -> list[str]:
@@ -64,11 +77,14 @@ def _in_line_for_a_day() -> list[str]:
     return list(db.session.scalars(query))
 
 
-def _not_stored() -> list[str]:
-    """Finished 15 minutes ago and tried several times: a machine that was off has not tried yet."""
+def _not_stored() -> list[tuple[str, str, str]]:
+    """Video, attempt and kind of what was made 15 minutes ago, and could not be stored since.
+
+    Tried several times, too: a machine that was off has not tried yet.
+    """
     moment = now()
     query = (
-        select(Video.id)
+        select(Video.id, Attempt.id, Video.kind)
         .join(Attempt, Attempt.video_id == Video.id)
         .where(
             Video.status == "storing",
@@ -78,7 +94,44 @@ def _not_stored() -> list[str]:
             leases.is_free(moment),
         )
     )
+    return [(row[0], row[1], row[2]) for row in db.session.execute(query)]
+
+
+def _give_storing_up(video_id: str, attempt_id: str, kind: str) -> None:
+    """Refunded. A cloud keeps its result for longer: it may still become a gift."""
+    lease = leases.take(attempt_id, "ready")
+    if lease is not None:
+        text = "the result could not be stored"
+        may_come = kind == "cloud"
+        endings.fail(video_id, "store_timeout", text, lease=lease, keep_watching=may_come)
+
+
+def _gifts_that_cannot_be_had() -> list[str]:
+    """Late results that could not be stored in a whole day: nobody waits for them."""
+    moment = now()
+    accepted_at = func.coalesce(Attempt.accepted_at, Attempt.created_at)
+    query = (
+        select(Attempt.id)
+        .join(Video, Attempt.video_id == Video.id)
+        .where(
+            Attempt.state == "ready",
+            Video.status == "failed",
+            accepted_at < moment - timedelta(seconds=limits.GIFT_WATCH_S),
+            Attempt.store_tries >= limits.STORE_TRIES,
+            leases.is_free(moment),
+        )
+    )
     return list(db.session.scalars(query))
+
+
+def _give_gift_up(attempt_id: str) -> None:
+    moment = now()
+    with write_transaction() as connection:
+        connection.execute(
+            update(Attempt)
+            .where(Attempt.id == attempt_id, Attempt.state == "ready", leases.is_free(moment))
+            .values(state="failed", ended_at=moment)
+        )
 
 
 def _made_by_nobody() -> list[str]:

@@ -8,9 +8,12 @@ from typing import Any, TypeVar
 
 from app import catalogue, limits
 from app.errors import InvalidForm, UserError, _l
-from app.services import vendors
+from app.models import is_id
+from app.providers import Kind
+from app.services import routes
 
 T = TypeVar("T")
+OURS = ("provider", "kind")
 
 
 @dataclass(frozen=True)
@@ -25,33 +28,22 @@ class VideoRequest:
     seed: int | None
     count: int
     provider: str
+    kind: Kind
+    image_id: str | None = None
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the fields: tells a form posted twice from another form."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        """SHA-256 of what was typed: tells a form posted twice from another form.
 
-
-@dataclass(frozen=True)
-class Offer:
-    """What the configured providers can make: nothing else is offered or accepted."""
-
-    provider: str
-    aspect_ratios: tuple[str, ...]
-    resolutions: tuple[str, ...]
-    durations_s: tuple[int, ...]
-
-
-def offer() -> Offer:
-    """The first configured provider and what it makes."""
-    name, provider = next(iter(vendors.current().providers.items()))
-    can = provider.capabilities
-    return Offer(name, tuple(can.aspect_ratios), tuple(can.resolutions), tuple(can.durations))
+        Who would make it is left out: that may change between the two.
+        """
+        typed = {name: value for name, value in asdict(self).items() if name not in OURS}
+        return hashlib.sha256(json.dumps(typed, sort_keys=True).encode()).hexdigest()
 
 
 def parse(form: Mapping[str, str]) -> VideoRequest:
     """Check the fields of a form. Raises InvalidForm with a message for each wrong one."""
-    offered = offer()
+    offered = routes.offer()
     errors: dict[str, tuple[str, dict[str, Any]]] = {}
 
     def check(field: str, read: Callable[[], T]) -> T | None:
@@ -82,10 +74,43 @@ def parse(form: Mapping[str, str]) -> VideoRequest:
         ),
         "seed": check("seed", lambda: _seed(form.get("seed", ""))),
         "count": check("count", lambda: _count(form.get("count", str(limits.DEFAULT_COUNT)))),
+        "image_id": check("image", lambda: _image(form.get("image_id", ""), offered.takes_image)),
     }
+    if not errors:
+        values["provider"] = check("duration", lambda: _maker(values))
     if errors:
         raise InvalidForm(errors)
-    return VideoRequest(**values, provider=offered.provider)  # type: ignore[arg-type]
+    kind = routes.kind_of(str(values["provider"]))
+    return VideoRequest(**values, kind=kind)  # type: ignore[arg-type]
+
+
+def _maker(values: Mapping[str, Any]) -> str:
+    """Who is asked first. Each setting is made by somebody, but maybe not all of them together."""
+    with_image = values["image_id"] is not None
+    shape, size, seconds = values["aspect_ratio"], values["resolution"], values["duration_s"]
+    makers = routes.makers(routes.Wanted(shape, size, seconds, with_image))
+    if makers:
+        return makers[0]
+    if with_image and routes.makers(routes.Wanted(shape, size, seconds)):
+        raise UserError(
+            _l("Nobody here makes this from a picture. Choose another length or shape.")
+        )
+    raise UserError(
+        _l("%(seconds)d s, %(size)s and %(shape)s are not made together. Change one of them."),
+        seconds=seconds,
+        size=size,
+        shape=shape,
+    )
+
+
+def _image(value: str, is_taken: bool) -> str | None:
+    if not value:
+        return None
+    if not is_taken:
+        raise UserError(_l("No provider here starts from a picture. Remove it."))
+    if not is_id(value):
+        raise UserError(_l("Choose the picture again."))
+    return value
 
 
 def clean_text(text: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Flask, current_app
 
-from app import media, providers
+from app import media, providers, screening
 
 
 @dataclass
@@ -25,12 +25,22 @@ class Vendors:
             local_concurrency=config["LOCAL_RENDER_CONCURRENCY"],
             quality=config["LOCAL_RENDER_QUALITY"],
             ffmpeg=config["FFMPEG_BIN"],
+            downloads_dir=config["INSTANCE_DIR"] / "downloads",
+            clouds={name: providers.Cloud(**each) for name, each in config["CLOUDS"].items()},
         )
         return providers.build(config["VIDEO_PROVIDERS"], settings)
 
     @cached_property
     def storage(self) -> media.Storage:
-        return media.open_storage(self.config["STORAGE_URL"])
+        return media.open_storage(
+            self.config["STORAGE_URL"], endpoint_url=self.config["S3_ENDPOINT_URL"]
+        )
+
+    @cached_property
+    def screener(self) -> screening.Creem | None:
+        """Creem's moderation, where its key is set."""
+        key = self.config["CREEM_API_KEY"]
+        return screening.Creem(self.config["CREEM_API_BASE_URL"], key) if key else None
 
     @cached_property
     def ffmpeg(self) -> str:

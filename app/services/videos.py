@@ -7,14 +7,25 @@ import contextlib
 import secrets
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, case, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import bindparam, case, insert, or_, select, update
 
 from app import limits, media
 from app.errors import NotFound, UserError, _l
 from app.extensions import db
-from app.models import LIVE, FormToken, Video, is_id, new_id, now
-from app.services import allowances, credits, endings, pricing, requests, vendors
+from app.models import LIVE, Video, is_id, new_id, now
+from app.services import (
+    allowances,
+    credits,
+    endings,
+    form_tokens,
+    images,
+    moderation,
+    orders,
+    pricing,
+    requests,
+    routes,
+    vendors,
+)
 from app.services.requests import VideoRequest
 from app.services.transactions import Statement, write_transaction
 
@@ -26,12 +37,12 @@ class PriceChanged(UserError):
         super().__init__(_l("The price has changed. Nothing was charged; this is the new price."))
 
 
-class FormReused(UserError):
-    """A form token came again with other fields. Nothing was charged."""
+class MakerChanged(UserError):
+    """A provider of another kind than the form named would make it. Nothing was charged."""
 
     def __init__(self) -> None:
         super().__init__(
-            _l("This form was already sent with other settings. Nothing was charged; press again.")
+            _l("Another renderer would make this now. Nothing was charged; look, and press again.")
         )
 
 
@@ -45,8 +56,8 @@ class Quote:
 
 _INSERT_FIELDS = (
     "id", "user_id", "type", "title", "prompt", "aspect_ratio", "duration_s", "resolution", "seed",
-    "provider", "scene", "scene_recognised", "request_token", "cost_credits", "discount_credits",
-    "created_at",
+    "provider", "kind", "image_id", "scene", "scene_recognised", "request_token", "cost_credits",
+    "discount_credits", "created_at",
 )  # fmt: skip
 _INSERT = Statement(
     insert(Video.__table__).values(
@@ -58,14 +69,12 @@ _INSERT = Statement(
             "is_gift": False,
             "cancel_requested": False,
             "is_favourite": False,
+            "has_begun": True,
+            "sound_retried": False,
+            "sound_refunded": False,
         }
     )
 )
-
-
-def new_token() -> str:
-    """A token for a form about to be shown; it is stored only when the form is accepted."""
-    return secrets.token_urlsafe(24)
 
 
 def quote(user_id: int, request: VideoRequest) -> Quote:
@@ -75,19 +84,28 @@ def quote(user_id: int, request: VideoRequest) -> Quote:
 
 
 def request_video(
-    user_id: int, request: VideoRequest, *, token: str, price_credits: int
+    user_id: int, request: VideoRequest, *, token: str, price_credits: int, kind: str = ""
 ) -> list[str]:
     """Charge for `request.count` videos and queue them, all or none. Returns their ids.
 
-    The same token and fields again return the same ids and charge nothing.  Raises FormReused,
-    PriceChanged, NotEnoughCredits and TooMany; a refusal does not use the token up.
+    `kind` is what the form named before the button, if it did: local or cloud.  The same token and
+    fields again return the same ids and charge nothing.  Raises FormReused, PriceChanged,
+    MakerChanged, PromptRefused, NotEnoughCredits and TooMany; a refusal does not use the token up.
     """
+    if made := form_tokens.find_ids(user_id, token, request.digest):
+        return made
+    if kind and kind != request.kind:
+        raise MakerChanged
+    _look_before_asking(user_id, price_credits)
+    moderation.screen(user_id, request.prompt)
     described = vendors.provider(request.provider).describe(request.type, request.prompt)
     ids = [new_id() for _ in range(request.count)]
     with write_transaction() as connection:
-        if not _accept_form(connection, user_id, token, request.digest):
-            return _ids_of_form(connection, user_id, token, request.digest)
-        balance = credits.lock(connection, user_id)
+        if not form_tokens.accept(connection, user_id, token, request.digest):
+            return form_tokens.ids_of(connection, user_id, token, request.digest)
+        balance = credits.lock(connection, user_id)  # the account first, as everywhere
+        if request.image_id:
+            images.hold(connection, user_id, request.image_id)
         allowances.check_hourly_limit(connection, user_id, request.count)
         is_first = allowances.claim_first_video(connection, user_id, ids[0], request)
         price = _price(request, is_first)
@@ -109,6 +127,8 @@ def request_video(
                 resolution=request.resolution,
                 seed=_seed(request.seed, number),
                 provider=request.provider,
+                kind=request.kind,
+                image_id=request.image_id,
                 scene=described.name,
                 scene_recognised=described.recognised,
                 request_token=token,
@@ -117,6 +137,13 @@ def request_video(
                 created_at=now(),
             )
     return ids
+
+
+def _look_before_asking(user_id: int, price_credits: int) -> None:
+    """Who cannot pay is told so before anybody is asked about the prompt, which costs us."""
+    balance = credits.balance_of(user_id)
+    if price_credits > balance:
+        raise credits.not_enough(price_credits, balance)
 
 
 def _price(request: VideoRequest, is_first: bool) -> pricing.Price:
@@ -129,32 +156,6 @@ def _seed(seed: int | None, number: int) -> int:
     if seed is None:
         return secrets.randbelow(limits.SEED_MAX + 1)
     return (seed + number) % (limits.SEED_MAX + 1)
-
-
-def _accept_form(connection: Connection, user_id: int, token: str, digest: str) -> bool:
-    """Whether this call is the first with this token."""
-    insert_into = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    written = connection.scalar(
-        insert_into(FormToken)
-        .values(user_id=user_id, token=token, digest=digest, created_at=now())
-        .on_conflict_do_nothing()
-        .returning(FormToken.token)
-    )
-    return written is not None
-
-
-def _ids_of_form(connection: Connection, user_id: int, token: str, digest: str) -> list[str]:
-    stored = connection.scalar(
-        select(FormToken.digest).where(FormToken.user_id == user_id, FormToken.token == token)
-    )
-    if stored != digest:
-        raise FormReused
-    rows = connection.scalars(
-        select(Video.id)
-        .where(Video.user_id == user_id, Video.request_token == token)
-        .order_by(Video.id)
-    )
-    return list(rows)
 
 
 def get_owned(user_id: int, video_id: str) -> Video:
@@ -213,22 +214,61 @@ def _ask_to_stop(video: Video) -> bool:
     video_id, provider = video.id, video.provider
     if video.status == "queued" and endings.cancel(video_id, only_from=("queued",)):
         return True
+    states, may_have_begun = cancellable(provider)
+    not_begun = () if may_have_begun else (or_(Video.status != "processing", ~Video.has_begun),)
     with write_transaction() as connection:
         asked = connection.execute(
             update(Video)
-            .where(Video.id == video_id, Video.status.in_(cancellable(provider)))
+            .where(Video.id == video_id, Video.status.in_(states), *not_begun)
             .values(cancel_requested=True)
         )
     return asked.rowcount == 1
 
 
-def cancellable(provider: str) -> tuple[str, ...]:
-    """The states in which a video of this provider may still be cancelled."""
+def cancellable(provider: str) -> tuple[tuple[str, ...], bool]:
+    """The states in which a video of this provider may be cancelled, and whether begun ones too."""
     configured = vendors.current().providers.get(provider)
     how = configured.capabilities.cancel if configured else "never"
     if how == "always":
-        return LIVE
-    return ("queued", "submitting") if how == "until_started" else ("queued",)
+        return LIVE, True
+    return ("queued", "submitting", "processing") if how == "until_started" else ("queued",), False
+
+
+def draw_locally(user_id: int, video_id: str) -> Video:
+    """Let our own renderer make a cloud video that nobody could take for a quarter of an hour.
+
+    Only the owner's wish does this, never we (money rules: no bait and switch).  The price stays.
+    Raises UserError where it is not offered.
+    """
+    video = get_owned(user_id, video_id)
+    wanted = orders.wanted(video)
+    local = "local" if "local" in routes.makers(wanted) else None
+    moved = 0
+    if local and video.kind == "cloud":
+        drawn = vendors.provider(local).describe(video.type, video.prompt)
+        with write_transaction() as connection:
+            moved = connection.execute(
+                update(Video)
+                .where(
+                    Video.id == video_id,
+                    Video.status == "queued",
+                    Video.kind == "cloud",
+                    Video.is_late,
+                    ~Video.sound_retried,
+                )
+                .values(
+                    provider=local,
+                    kind="local",
+                    scene=drawn.name,
+                    scene_recognised=drawn.recognised,
+                    is_late=False,
+                    wait_reason=None,
+                    retry_at=None,
+                )
+            ).rowcount
+    if not moved:
+        raise UserError(_l("This video cannot be drawn locally now."))
+    return get_owned(user_id, video_id)
 
 
 def delete(user_id: int, video_id: str) -> None:
@@ -254,5 +294,5 @@ def delete(user_id: int, video_id: str) -> None:
                 peaks=None,
             )
         )
-    with contextlib.suppress(media.MediaError):  # hidden all the same; attempts.tidy comes again
+    with contextlib.suppress(media.MediaError):  # hidden all the same; tidying.tidy comes again
         vendors.current().storage.delete_all(endings.folder(video_id))

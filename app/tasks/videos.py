@@ -4,8 +4,20 @@ import logging
 
 from huey import crontab
 
+from app import limits
 from app.extensions import huey, in_app_context
-from app.services import attempts, leases, sweeps, ticks, vendors
+from app.services import (
+    attempts,
+    images,
+    key_status,
+    keys,
+    leases,
+    routes,
+    sweeps,
+    ticks,
+    tidying,
+    vendors,
+)
 
 log = logging.getLogger(__name__)
 
@@ -85,12 +97,23 @@ def tidy() -> None:
     """Once an hour, whenever a worker is up: what processes that died left on the disks."""
     if ticks.claim("tidy", HOUR_S):
         vendors.current().storage.sweep_partials(HOUR_S)
-        attempts.tidy()
+        tidying.tidy()
+        images.tidy()
+
+
+@huey.periodic_task(crontab(minute="*"))
+@in_app_context
+def check_keys() -> None:
+    """Each minute, once for all workers: how the providers' keys are doing."""
+    if ticks.claim("check_keys", limits.KEY_CHECK_S - 2 * SLACK_S):
+        key_status.check()
 
 
 def wake_up() -> None:
     """At a worker's start: what dead workers of this host held is free at once."""
     with huey.flask_app.app_context():
+        keys.sync()
+        routes.tell_what_is_off()
         leases.free_dead()
         ticks.make_due("sweep")
     sweep_videos(is_news=True)

@@ -211,7 +211,7 @@ def test_no_csrf_token_no_video(
 
 def test_a_body_over_a_megabyte_is_refused(alice_client: FlaskClient, rows: Rows) -> None:
     answer = alice_client.post("/videos", data={"prompt": "x" * (1024 * 1024 + 1)})
-    assert answer.status_code == 413 and "larger than one megabyte" in answer.text
+    assert answer.status_code == 413 and "larger than 1 MB" in answer.text
     assert rows("SELECT 1 FROM videos") == []
 
 

@@ -38,7 +38,6 @@ class FastProvider:
             cancel="always",
             poll_every_s=0.5,
             expected_s=FAST_S,
-            price_cents=0,
         )
 
     def has_room(self) -> bool:
@@ -47,7 +46,7 @@ class FastProvider:
         running = [one for one in self._orders() if self.poll(one).state == "running"]
         return len(running) < self.room
 
-    def submit(self, order: Order) -> str:
+    def submit(self, order: Order, key: str = "") -> str:
         if "refused" in order.prompt:
             raise ProviderError("content_rejected", "no", permanent=True)
         if "hiccup" in order.prompt:
@@ -57,10 +56,10 @@ class FastProvider:
         draft.rename(self.folder / order.attempt_id)
         return order.attempt_id
 
-    def recover(self, attempt_id: str) -> str | None:
+    def recover(self, attempt_id: str, key: str = "", order: Order | None = None) -> str | None:
         return attempt_id if self.poll(attempt_id).state in ("running", "ready") else None
 
-    def poll(self, handle: str) -> Report:
+    def poll(self, handle: str, key: str = "") -> Report:
         try:
             owner, _, prompt = (self.folder / handle).read_text().partition("\n")
             age_s = time.time() - (self.folder / handle).stat().st_mtime
@@ -78,13 +77,13 @@ class FastProvider:
         is_orphan = manners.start_mark(int(pid)) != mark
         return Report("lost") if is_orphan and "sturdy" not in prompt else Report("running", 50, 1)
 
-    def cancel(self, handle: str) -> bool:
+    def cancel(self, handle: str, key: str = "") -> bool:
         if self.poll(handle).state == "ready":
             return False
         (self.folder / f"{handle}.cancelled").touch()
         return True
 
-    def fetch(self, handle: str) -> Path:
+    def fetch(self, handle: str, key: str = "") -> Path:
         if not (self.folder / handle).exists():
             raise ProviderError("result_expired", "it is gone", permanent=True)
         shutil.copyfile(self.clip, self.folder / f"{handle}.mp4")

@@ -15,7 +15,7 @@ from sqlalchemy import URL, create_engine, text
 
 from app import create_app
 from app.media import find_ffmpeg, inspect
-from app.services import accounts, attempts, credits, vendors
+from app.services import accounts, credits, tidying, vendors
 from tests.cast import PASSWORD
 from tests.conftest import close, settings
 from tests.databases import free_port
@@ -196,7 +196,7 @@ class Machine:
 
     def check(self) -> None:
         """Nothing lost, nothing doubled, nothing left over; every completed video plays."""
-        self.call(attempts.tidy)  # as each hour
+        self.call(tidying.tidy)  # as each hour
         self.call(lambda: vendors.current().storage.sweep_partials(0))
         assert list(self.call(lambda: list(credits.verify_ledger()))) == []
         open_states = "('submitting', 'processing', 'ready')"

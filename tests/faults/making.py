@@ -19,7 +19,7 @@ from tests.conftest import Call, Rows
 FORM = {
     "type": "glass-fruit",
     "prompt": "Slow slicing of a glass strawberry",
-    "aspect_ratio": "1:1",
+    "aspect_ratio": "16:9",
     "duration": "4",
     "resolution": "720p",
     "count": "1",

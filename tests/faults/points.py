@@ -26,7 +26,10 @@ from app.providers.local import LocalProvider
 from renderer import manners
 
 FOLDER = "FAULTS_DIR"
-STEPS = ("attempts", "endings", "leases", "overdue", "results", "sweeps")
+STEPS = (
+    "attempts", "dues", "endings", "leases", "overdue", "results", "sounds", "watching",
+    "write_back",
+)  # fmt: skip
 """Services whose commits bring a video further; "step" is after each, whatever its name."""
 
 

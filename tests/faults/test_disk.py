@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.services import alerts, attempts
+from app.services import alerts, tidying
 from tests.cast import Person
 from tests.conftest import Call, Rows
 from tests.fakes import READY
@@ -160,5 +160,5 @@ def test_deleting_on_a_read_only_disk_hides_the_video_all_the_same(
     assert answer.status_code == 303
     assert browser.get(f"/videos/{video_id}/file").status_code == 404
     read_only(small_disk, is_on=False)
-    making.call(attempts.tidy)
+    making.call(tidying.tidy)
     assert files_on(small_disk) == []

@@ -71,3 +71,4 @@ def no_ffmpeg(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(media, "inspect", lambda *_: dataclasses.replace(MEASURED))
     monkeypatch.setattr(media, "make_stills", stills)
+    monkeypatch.setattr(media, "label", lambda source, target, *_: shutil.copyfile(source, target))

@@ -47,9 +47,10 @@ _QUESTIONS: Final = {  # each finds the rows that break it
         HAVING COUNT(e.id) <> 1 OR SUM(e.amount) <> -v.cost_credits""",
     NET: """
         SELECT v.id FROM videos v LEFT JOIN credit_entries e ON e.reference = v.id
-        GROUP BY v.id, v.status, v.cost_credits
+        GROUP BY v.id, v.status, v.is_gift, v.sound_refunded, v.cost_credits
         HAVING -SUM(e.amount) <>
-            CASE WHEN v.status IN ('failed', 'cancelled') THEN 0 ELSE v.cost_credits END""",
+            CASE WHEN v.status IN ('failed', 'cancelled') OR v.is_gift OR v.sound_refunded
+                THEN 0 ELSE v.cost_credits END""",
     FIRST: """
         SELECT u.identity_key FROM videos v JOIN users u ON u.id = v.user_id
         WHERE v.discount_credits > 0 AND v.status NOT IN ('failed', 'cancelled')

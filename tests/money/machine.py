@@ -17,7 +17,7 @@ from app.errors import NotEnoughCredits, NotFound, UserError
 from app.providers import Report
 from app.services import attempts, credits, endings, sweeps, videos
 from app.services.credits import AlreadySpent
-from app.services.videos import FormReused
+from app.services.form_tokens import FormReused
 from tests.money.conftest import Fresh
 from tests.money.house import EMAILS, PRICES, Form, House
 from tests.money.racing import race
@@ -104,14 +104,17 @@ class Money(RuleBasedStateMachine):
         elif is_first and shape == (8, "720p"):  # the price that the other saw is no longer fair
             house.expect(f"two first-video prices: {outcome}", len(outcome.refusals()) >= 1)
         taken = {
-            ids[0]: token
+            (ids[0], token)
             for ids, token in zip(outcome.results, tokens, strict=True)
             if isinstance(ids, list)
         }
-        forms = [
+        forms = [  # as they stand in line: which thread was first differs from run to run
             house.bought_by(name, wanted, token, [video_id], house.has_claimed(video_id))
-            for video_id, token in taken.items()
+            for video_id, token in sorted(taken)
         ]
+        if is_first and len(forms) > 1:  # either may have the price: a repetition must not depend
+            for form in forms:
+                house.call(endings.fail, form.ids[0], "deadline", "")
         return multiple(*forms)
 
     @rule()
@@ -172,7 +175,7 @@ class Money(RuleBasedStateMachine):
         video_id = form.id_at(which)
         lease = self.house.old_lease(video_id)
         done = [
-            self.house.call(attempts.accept, lease, "a late handle"),
+            self.house.call(attempts.accept, lease, "a late handle", self.house.provider),
             self.house.call(endings.fail, video_id, "permanent", "", lease=lease),
             self.house.call(endings.cancel, video_id, lease=lease),
         ]

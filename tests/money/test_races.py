@@ -23,9 +23,10 @@ from app.services import (
     sweeps,
     videos,
 )
+from app.services.form_tokens import FormReused
 from app.services.requests import VideoRequest
 from app.services.transactions import write_transaction
-from app.services.videos import FormReused, PriceChanged
+from app.services.videos import PriceChanged
 from tests.conftest import PASSWORD, Call, Person, Rows
 from tests.fakes import READY, FakeProvider
 from tests.money import mutants

@@ -46,7 +46,22 @@ def test_an_open_attempt_ends_with_its_video(making: Making) -> None:
     assert (attempt["state"], attempt["error_text"]) == ("failed", "the vendor's own words")
     assert attempt["ended_at"] is not None
     assert attempt["lease_token"] is None
+    assert making.video(video_id)["error_text"] == "the vendor's own words"
+
+
+def test_a_refusal_without_a_reason_says_that_much(making: Making) -> None:
+    video_id = making.ask()
+    making.submit(video_id)
+    making.call(endings.fail, video_id, "content_rejected", "")
     assert making.video(video_id)["error_text"] == "The provider refused this prompt."
+
+
+def test_what_else_a_vendor_says_stays_in_the_attempt(making: Making) -> None:
+    video_id = making.ask()
+    making.submit(video_id)
+    making.call(endings.fail, video_id, "permanent", "stack trace of the vendor")
+    assert making.attempts(video_id)[0]["error_text"] == "stack trace of the vendor"
+    assert making.video(video_id)["error_text"] == endings.REASONS["permanent"]
 
 
 def test_cancelling_only_from_some_states_leaves_the_others(making: Making) -> None:

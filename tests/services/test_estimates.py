@@ -57,20 +57,20 @@ def test_only_the_newest_count(making: Making, monkeypatch: pytest.MonkeyPatch) 
     assert making.call(estimates.usual_pace, "local") == pytest.approx((2.0, 2.0))
 
 
+def left(making: Making, duration_s: int, elapsed_s: float, report: Report) -> object:
+    return making.call(lambda: estimates.Paces().left("local", duration_s, elapsed_s, report))
+
+
 def test_a_renderers_own_estimate_is_trusted_most(making: Making) -> None:
-    video_id = making.ask()
-    report = Report("running", percent=50, eta_s=20.0)
-    assert making.call(estimates.left, video_id, 1.0, report) == (17, 25)
-    assert making.call(estimates.left, video_id, 1.0, Report("running", eta_s=0.0)) == (0, 1)
+    assert left(making, 8, 1.0, Report("running", percent=50, eta_s=20.0)) == (17, 25)
+    assert left(making, 8, 1.0, Report("running", eta_s=0.0)) == (0, 1)
 
 
 def test_without_one_it_is_the_usual_time_less_what_has_passed(making: Making) -> None:
-    video_id = making.ask(duration="30")
     report = Report("running")
-    assert making.call(estimates.left, video_id, 0.0, report) == (21, 54)
-    assert making.call(estimates.left, video_id, 40.0, report) == (0, 14)
-    assert making.call(estimates.left, video_id, 54.0, report) == (None, None)  # no more promises
-    assert making.call(estimates.left, "no such video", 0.0, report) == (None, None)
+    assert left(making, 30, 0.0, report) == (21, 54)
+    assert left(making, 30, 40.0, report) == (0, 14)
+    assert left(making, 30, 54.0, report) == (None, None)  # no more promises
 
 
 @pytest.mark.both_databases

@@ -11,8 +11,10 @@ from flask import Flask
 from sqlalchemy import update
 
 from app import limits
-from app.models import Attempt, now
-from app.services import attempts, endings, leases, results
+from app.extensions import db
+from app.models import Attempt, Video, now
+from app.providers import ProviderError
+from app.services import attempts, endings, leases, results, sounds
 from app.services.leases import Lease
 from app.services.transactions import write_transaction
 from tests.conftest import Rows
@@ -48,6 +50,12 @@ def set_attempt(making: Making, attempt_id: str, **values: object) -> None:
 
 def lease_of(rows: Rows) -> dict[str, object]:
     return dict(rows("SELECT lease_token, lease_owner, lease_until FROM attempts")[0])
+
+
+def _video(video_id: str) -> Video:
+    video = db.session.get_one(Video, video_id)
+    db.session.expunge(video)
+    return video
 
 
 def dead_owner() -> str:
@@ -149,14 +157,18 @@ def test_a_worker_that_overslept_changes_nothing(
     making: Making, attempt_id: str, rows: Rows
 ) -> None:
     (video_id,) = making.asked
+    provider, hiccup = making.provider, ProviderError("transient", "503")
     old = take(making, attempt_id)
     set_attempt(making, attempt_id, lease_until=now() - timedelta(seconds=1))
     take(making, attempt_id)
     before = rows("SELECT * FROM attempts"), rows("SELECT * FROM videos")
-    assert not making.call(attempts.accept, old, "a late handle")
+    assert not making.call(attempts.accept, old, "a late handle", provider)
+    assert not making.call(attempts.requeue, video_id, old, hiccup)
     assert not making.call(attempts.give_back, video_id, old, "lost", "renderer_died", "")
     assert not making.call(endings.fail, video_id, "deadline", "", lease=old)
     assert not making.call(endings.cancel, video_id, lease=old)
     assert not making.call(results._complete, video_id, old, {})
+    assert not making.call(sounds.make_again, making.call(_video, video_id), old, {})
+    assert not making.call(sounds.deliver_refunded, video_id, old, {})
     assert (rows("SELECT * FROM attempts"), rows("SELECT * FROM videos")) == before
     assert making.is_charged(video_id)

@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 
 from app import limits
-from app.services import accounts, endings, pricing, requests, videos
+from app.services import accounts, endings, form_tokens, pricing, requests, videos
 from app.services.videos import PriceChanged
 from tests.conftest import Call, Person, Rows
 from tests.fakes import FakeProvider
@@ -33,7 +33,7 @@ def buy(call: Call, fake_provider: FakeProvider) -> Callable[..., list[str]]:
     def buy(person: Person, price: int, **fields: str) -> list[str]:
         def request() -> list[str]:
             wanted = requests.parse({"type": "glass-fruit", "prompt": "glass", **fields})
-            token = videos.new_token()
+            token = form_tokens.new_token()
             return videos.request_video(person.id, wanted, token=token, price_credits=price)
 
         ids: list[str] = call(request)

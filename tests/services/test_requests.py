@@ -38,6 +38,7 @@ def test_a_form_without_settings_gets_the_usual_ones(parse: Parse) -> None:
         seed=None,
         count=1,
         provider="local",
+        kind="local",
     )
 
 

@@ -142,7 +142,7 @@ def test_what_is_no_video_fails_with_its_refund(
 def test_a_result_that_is_no_longer_there_fails_with_its_refund(
     making: Making, good: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def gone(handle: str) -> Path:
+    def gone(handle: str, *_: str) -> Path:
         raise ProviderError("result_expired", "404", permanent=True)
 
     monkeypatch.setattr(making.provider, "fetch", gone)
@@ -159,8 +159,8 @@ def meanwhile(making: Making, monkeypatch: pytest.MonkeyPatch, act: Callable[[],
     """`act()` once, by somebody else, while a worker fetches the result."""
     fetch, still_to_do = making.provider.fetch, [act]
 
-    def interrupted(handle: str) -> Path:
-        path: Path = fetch(handle)
+    def interrupted(handle: str, *key: str) -> Path:
+        path: Path = fetch(handle, *key)
         if still_to_do:
             still_to_do.pop()()
         return path
@@ -207,11 +207,11 @@ def test_deleted_while_rendering_it_is_cancelled_where_that_is_allowed(
 
 
 @pytest.fixture
-def unstoppable(making: Making, good: Path) -> Making:
+def unstoppable(cloudy: Making, make_clip: MakeClip) -> Making:
     """A vendor that never stops what it has begun."""
-    making.provider.kind, making.provider.cancel_rule = "cloud", "never"
-    making.provider.can_stop = False
-    return making
+    cloudy.provider.script = (READY,)
+    cloudy.provider.clip = make_clip("good.mp4")
+    return cloudy
 
 
 def check_it_ended_unseen(making: Making, video_id: str, files: list[str]) -> None:
@@ -276,9 +276,9 @@ def test_of_three_workers_at_once_one_stores(
     barrier, answers, fetched = threading.Barrier(3), [], []
     fetch = making.provider.fetch
 
-    def count(handle: str) -> Path:
+    def count(handle: str, *key: str) -> Path:
         fetched.append(handle)
-        return Path(fetch(handle))
+        return Path(fetch(handle, *key))
 
     monkeypatch.setattr(making.provider, "fetch", count)
 

@@ -83,7 +83,11 @@ def test_a_favourite_is_marked_and_unmarked_as_often_as_one_likes(making: Making
 
 def take_to(making: Making, video_id: str, status: str) -> None:
     if status == "submitting":
-        making.call(lambda: attempts._claim(videos.get_owned(making.person.id, video_id)))
+        making.call(
+            lambda: attempts._claim(
+                videos.get_owned(making.person.id, video_id), vendors.provider("local")
+            )
+        )
     elif status == "processing":
         making.submit(video_id)
     elif status == "storing":

@@ -9,11 +9,13 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app import tasks
-from app.extensions import huey
-from app.services import ticks
+from app import limits, tasks
+from app.extensions import db, huey
+from app.models import ProviderKey
+from app.services import alerts, ticks
 from app.tasks import videos
 from tests.cast import Person
+from tests.clouds import KIE_KEYS, Clouds
 from tests.conftest import Call
 from tests.fakes import READY, RUNNING
 from tests.faults.making import FORM, Making, later
@@ -262,3 +264,35 @@ def test_the_hour_removes_what_dead_workers_left(
     assert young.exists()
     assert good.provider.forgotten == [good.attempts(video_id)[0]["remote_id"]]
     assert (folder / "video.mp4").exists()
+
+
+# Keys --------------------------------------------------------------------------------------------
+
+
+def test_keys_are_checked_once_a_minute_by_however_many_workers(
+    clouds: Clouds, run_tasks: RunTasks
+) -> None:
+    for _ in range(3):  # each consumer has the same periodic task
+        videos.check_keys()
+    run_tasks()
+    assert sorted(clouds.kie.keys_of("check")) == sorted(KIE_KEYS)
+    with later(seconds=limits.KEY_CHECK_S):
+        videos.check_keys()
+        run_tasks()
+    assert len(clouds.kie.keys_of("check")) == 2 * len(KIE_KEYS)
+
+
+def test_a_starting_worker_knows_its_keys_and_says_what_is_off(
+    clouds: Clouds, call: Call, run_tasks: RunTasks
+) -> None:
+    call(_forget_keys)
+    clouds.kie.retired = "it ended in June"
+    tasks.on_start()
+    run_tasks()
+    assert call(lambda: len(db.session.scalars(db.select(ProviderKey)).all())) == 4
+    assert [one.kind for one in call(alerts.open_alerts)] == ["model_gone"]
+
+
+def _forget_keys() -> None:
+    db.session.execute(db.delete(ProviderKey))
+    db.session.commit()
