@@ -169,6 +169,15 @@ function announce(isFirst) {
   }
 }
 
+// --- and when other settings bring another maker: the line that says so stands far from the field
+let maker = $("#quote")?.dataset.maker;
+function tellMaker() {
+  const quote = $("#quote[data-maker]");
+  if (!quote || quote.dataset.maker === maker) return;
+  maker = quote.dataset.maker;
+  $("#announce").textContent = [...$$(".drawn:not([id])", quote)].map((line) => line.textContent.trim()).join(" ");
+}
+
 // --- a message that asks for nothing goes by itself, unless someone is at it
 function fade(toast) {
   toast.dataset.fades = "";
@@ -201,6 +210,7 @@ document.addEventListener("htmx:after:swap", (event) => {
     [...$$(".page-of-videos")].at(-1)?.querySelector("h3 a")?.focus();
   }
   announce(false);
+  tellMaker();
   // The page of a video shows its card while it is made: when that is over, it becomes the player's page.
   if ($("[data-reload-when-done] > .card[data-status=completed]")) location.reload();
   // A form that came back with a message: go to the first marked field, or to the message.

@@ -34,16 +34,19 @@ COLUMNS = [column.name for column in Video.__table__.columns]
 
 
 class Site:
-    """Web server and worker, each a process that a test may stop, kill and start again."""
+    """Web server and worker, each a process that a test may stop, kill and start again.
 
-    def __init__(self, folder: Path, database: Path) -> None:
+    `overrides` are settings of both, and of the app through which the test looks.
+    """
+
+    def __init__(self, folder: Path, database: Path, **overrides: str) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.folder = folder
         target = folder / "app.sqlite"
         target.write_bytes(database.read_bytes())
         url = make_url(f"sqlite:///{target}")
-        self.app = create_app(settings(url, folder, SECRET_KEY=SECRET_KEY))
+        self.app = create_app(settings(url, folder, SECRET_KEY=SECRET_KEY, **overrides))
         self.instance = folder / "instance"
         self.environment = {
             **os.environ,
@@ -55,6 +58,7 @@ class Site:
             "LOCAL_RENDER_QUALITY": os.environ.get("LOCAL_RENDER_QUALITY", "draft"),
             "WELCOME_DAILY_CAP": "1000",
             "LOG_LEVEL": "INFO",
+            **overrides,
         }
         self.web: subprocess.Popen[bytes] | None = None
         self.worker: subprocess.Popen[bytes] | None = None

@@ -51,8 +51,11 @@ class Cast:
     """People and videos in every state that a page can show."""
 
     full: int
+    clouded: int
     empty: int
     done: str
+    made: str
+    refused: str
     failed: str
     live: str
     verify: str
@@ -83,14 +86,43 @@ def cast(still: Site, finished: str, chromium: Browser) -> Cast:
         page = visitor.page
         sign_up(page, "asked@example.org", confirm=False)
         verify = page.url.removeprefix(still.url)
+    clouded, made, refused = add_clouds(still, finished)
     return Cast(
         full=full,
+        clouded=clouded,
+        made=made,
+        refused=refused,
         empty=still.make_person("empty@example.org", credits=0),
         done=done,
         failed=failed,
         live=live,
         verify=verify,
     )
+
+
+def add_clouds(still: Site, finished: str) -> tuple[int, str, str]:
+    """A person with cloud videos in their states, a gift among them, and one that was refused."""
+    person = still.make_person("clouded@example.org")
+
+    def add(**values: Any) -> str:
+        return still.copy_video(
+            finished, person, **{"provider": "kie", "kind": "cloud", "scene": "", **values}
+        )
+
+    made = add(is_gift=True, refunded_credits=5)
+    add(sound_check="silent", sound_refunded=True, refunded_credits=5)
+    add(status="processing", eta_low_s=60, eta_high_s=90)
+    add(status="queued", wait_reason="spend_cap")
+    add(status="queued", wait_reason="provider_down", is_late=True)
+    add(status="queued", sound_retried=True)
+    refused = add(
+        status="failed",
+        error_code="content_rejected",
+        error_text="flagged",
+        refunded_credits=5,
+        rendered_at=None,
+    )
+    return person, made, refused
 
 
 PAGES = {  # name: address, whose, expected status
@@ -102,6 +134,7 @@ PAGES = {  # name: address, whose, expected status
     "verify with a bad link": ("/verify/nothing", "nobody", 404),
     "studio, first time": ("/studio", "empty", 200),
     "studio at work": ("/studio", "full", 200),
+    "studio with clouds": ("/studio", "clouded", 200),
     "library, empty": ("/videos", "empty", 200),
     "library, full": ("/videos", "full", 200),
     "library, no match": ("/videos?q=nothing-like-this", "full", 200),
@@ -121,10 +154,11 @@ def visitors(still: Site, cast: Cast, chromium: Browser) -> Iterator[dict[str, V
     with ExitStack() as stack:
         found = {
             name: stack.enter_context(Visitor(chromium, still))
-            for name in ("nobody", "empty", "full")
+            for name in ("nobody", "empty", "clouded", "full")
         }
         found["empty"].sign_in(cast.empty)
         found["full"].sign_in(cast.full)
+        found["clouded"].sign_in(cast.clouded)
         for visitor in found.values():
             visitor.expected = {404}
         yield found

@@ -1,11 +1,12 @@
 """The composer: its price follows the form, a refusal keeps what was typed, a press is a video."""
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from app import limits
 from tests.browser.conftest import Visit
 from tests.browser.servers import Site
-from tests.browser.visitor import Visitor
+from tests.browser.visitor import LYING, PHONE, Visitor
 
 FOCUS = """() => ({
   id: document.activeElement.id, name: document.activeElement.name,
@@ -168,6 +169,18 @@ def test_a_type_brings_its_example_unless_something_was_written(still: Site, vis
     page.get_by_text("Show all").click()
     page.locator("label[data-plain]").first.click()
     expect(page.locator(".drawn")).to_contain_text("no scene of its own for this")
+
+
+@pytest.mark.parametrize(("viewport", "is_seen"), [(PHONE, True), (LYING, False)])
+def test_the_price_stays_in_sight_where_there_is_room(
+    still: Site, visit: Visit, viewport: dict[str, int], is_seen: bool
+) -> None:
+    person = still.make_person(f"room{viewport['width']}@example.org")
+    page = studio(visit(still, person, viewport=viewport))
+    in_sight = "button => button.getBoundingClientRect().bottom <= innerHeight"
+    assert page.locator("#make").evaluate(in_sight) == is_seen
+    page.locator("#make").scroll_into_view_if_needed()
+    expect(page.locator("#make")).to_be_in_viewport()
 
 
 def made(site: Site, user_id: int) -> int:

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit
 from tests.browser.servers import Site
-from tests.browser.visitor import DESK, PHONE, PLAYBACK
+from tests.browser.visitor import DESK, LYING, PHONE, PLAYBACK
 from tests.waiting import wait_until
 
 MOST_STOPS = 150
@@ -45,7 +45,7 @@ def stops(page: Page) -> list[dict[str, Any]]:
     raise AssertionError(f"the page does not end after {MOST_STOPS} stops")
 
 
-@pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize("viewport", [DESK, PHONE, LYING], ids=["desk", "phone", "lying phone"])
 def test_the_focus_is_always_seen(
     still: Site, visit: Visit, finished: str, viewport: dict[str, int]
 ) -> None:
@@ -102,6 +102,22 @@ def test_a_video_is_asked_for_by_keyboard(still: Site, visit: Visit) -> None:
     expect(cancel).to_be_focused()
     page.keyboard.press("Enter")
     expect(visitor.card(video_id)).to_have_attribute("data-status", "cancelled")
+
+
+def test_the_composer_is_walked_in_its_order(still: Site, visit: Visit) -> None:
+    page = visit(still, still.make_person("orderly@example.org"), viewport=PHONE).page
+    page.goto("/studio")
+    where = """() => {
+      const node = document.activeElement;
+      return node.closest("#composer") && (node.name || node.closest("[id]").id);
+    }"""
+    walked = []
+    tab_to(page, "#composer summary")
+    while name := page.evaluate(where):
+        walked.append(name)
+        page.keyboard.press("Tab")
+    settings = ["aspect_ratio", "duration", "resolution", "count", "seed"]
+    assert walked == ["type", "type", "prompt", "parts", "image", *settings, "make", "sent"]
 
 
 def test_the_player_is_worked_by_keyboard(still: Site, visit: Visit, finished: str) -> None:

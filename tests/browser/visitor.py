@@ -29,6 +29,7 @@ FLAGS = (
 PATIENCE_MS = 20_000
 RENDER_MS = 150_000
 PHONE = {"width": 390, "height": 844}
+LYING = {"width": 740, "height": 360}
 TABLET = {"width": 820, "height": 1180}
 DESK = {"width": 1440, "height": 900}
 
