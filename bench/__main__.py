@@ -1,6 +1,6 @@
 """`make bench`: measures what the project promises about speed, and says what it missed.
 
-python -m bench [--strict] [fragment|debit|pages|start|render ...]
+python -m bench [--strict] [fragment|debit|pages|sweep|idle|latency|start|render ...]
 """
 
 import argparse
@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from bench import debit, fragment, pages, render, start
+from bench import debit, fragment, idle, latency, pages, render, start, sweep
 from bench.figures import Figure, missing
 
 
@@ -30,6 +30,9 @@ MEASUREMENTS: dict[str, Callable[[], Iterator[Figure]]] = {
     "fragment": fragment.measure,
     "debit": debit.measure,
     "pages": pages.measure,
+    "sweep": sweep.measure,
+    "idle": idle.measure,
+    "latency": latency.measure,
     "start": start.measure,
     "render": _render,
 }

@@ -96,6 +96,8 @@ def script(recorded: Recorded, path: Path, user: str) -> Path:
         role = recorded.role(held)
         if role:
             return {"user": ":user", "video": ":video", "key": "('spend:' || :video)"}[role]
+        if held is None:
+            return "NULL"
         text = str(held).replace("'", "''")
         return str(held) if isinstance(held, bool | int) else f"'{text}'"
 

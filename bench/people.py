@@ -19,6 +19,7 @@ REQUEST = VideoRequest(
     seed=1,
     count=1,
     provider="local",
+    kind="local",
 )
 
 

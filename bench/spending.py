@@ -39,6 +39,8 @@ def debit(user_id: int, video_id: str) -> None:
             resolution="720p",
             seed=1,
             provider="local",
+            kind="local",
+            image_id=None,
             scene="fruit",
             scene_recognised=True,
             request_token="b" * 32,

@@ -1,6 +1,8 @@
 """The harness's arithmetic: a wrong median or a target that cannot be missed would flatter us."""
 
+import json
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -8,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench import __main__ as bench
-from bench import client, debit_postgres
+from bench import client, debit_postgres, idle, latency, scratch, stub, sweep
 from bench.figures import Figure, missing, paired, percentile
 from bench.servers import Slice
 from bench.spending import Recorded
@@ -74,14 +76,14 @@ def test_an_unknown_measurement_is_named(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_pgbench_runs_the_recorded_statements(tmp_path: Path) -> None:
-    sql = "INSERT INTO t VALUES (%(a)s, %(b)s::VARCHAR, %(c)s, %(d)s, %(e)s)"
-    values = {"a": 1000, "b": "spend:v", "c": "it's", "d": True, "e": "v"}
+    sql = "INSERT INTO t VALUES (%(a)s, %(b)s::VARCHAR, %(c)s, %(d)s, %(e)s, %(f)s)"
+    values = {"a": 1000, "b": "spend:v", "c": "it's", "d": True, "e": "v", "f": None}
     script = debit_postgres.script(Recorded([(sql, values)], 1000, "v"), tmp_path / "x.sql", "1")
     assert script.read_text().splitlines() == [
         r"\set user 1",
         r"\set video random(1, 9000000000000000000)",
         "BEGIN;",
-        "INSERT INTO t VALUES (:user, ('spend:' || :video)::VARCHAR, 'it''s', True, :video);",
+        "INSERT INTO t VALUES (:user, ('spend:' || :video)::VARCHAR, 'it''s', True, :video, NULL);",
         "COMMIT;",
     ]
 
@@ -126,3 +128,51 @@ def test_the_own_client_counts_answers(address: str) -> None:
 def test_the_own_client_takes_nothing_but_a_200(address: str) -> None:
     with pytest.raises(OSError, match="not a 200"):
         client.answered(address, 1, 0.2, [])
+
+
+def test_the_stub_names_the_task_and_says_that_it_runs() -> None:
+    with stub.answering() as url, urllib.request.urlopen(f"{url}{stub.PATH}veo_task_1") as answer:
+        record = json.loads(answer.read())
+    assert record["code"] == 200
+    assert (record["data"]["taskId"], record["data"]["successFlag"]) == ("veo_task_1", 0)
+
+
+def test_a_sweep_in_miniature(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> None:
+        raise scratch.NotHere("not in this test")
+
+    monkeypatch.setattr(sweep, "IN_FLIGHT", 50)
+    monkeypatch.setattr(sweep, "FEW", 5)
+    monkeypatch.setattr(sweep, "ROUNDS", 1)
+    monkeypatch.setattr(scratch, "postgres", nowhere)
+    rate, cpu, memory, postgres = sweep.measure()
+    assert 0 < (rate.value or 0) < 1.5 and 0 < (cpu.value or 0) < 1.5  # the bare loop does less
+    assert memory.name == "sweep, memory at 50 / 5 in flight" and memory.verdict == "ok"
+    assert postgres.verdict == "not measured"
+
+
+def test_more_memory_for_more_videos_is_a_miss() -> None:
+    few, many = {"asked": 1000, "peak_mb": 100.0}, {"asked": 10000, "peak_mb": 151.0}
+    assert sweep.memory(few, many).verdict == "MISSED"
+
+
+@pytest.mark.slow
+def test_an_idle_worker_in_miniature(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> None:
+        raise scratch.NotHere("not in this test")
+
+    monkeypatch.setattr(idle, "SECONDS", 0.5)
+    monkeypatch.setattr(idle, "SETTLE_S", 0.5)
+    monkeypatch.setattr(idle, "redis", nowhere)
+    sqlite, redis = idle.measure()
+    assert 0 <= (sqlite.value or 0) < 100
+    assert redis.verdict == "not measured"
+
+
+@pytest.mark.slow
+def test_from_done_to_row_in_miniature() -> None:
+    """Two videos through web server, worker and simulator: told by a callback, then stored."""
+    waits = latency.waited(2, 0.5, has_callbacks=True)
+    assert len(waits) == 2
+    for wait in waits:
+        assert 0 < wait.told_s < wait.stored_s
