@@ -12,30 +12,30 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, ScalarSelect, func, insert, or_, select, update
+from sqlalchemy import Connection, ScalarSelect, func, insert, select, update
 from sqlalchemy.exc import OperationalError
 
 from app import limits
 from app.extensions import db
 from app.models import Attempt, Video, new_id, now
 from app.providers import Provider, ProviderError, is_cloud, remote_id_of
-from app.services import alerts, endings, leases, orders, results, routes, submitting, vendors
+from app.services import (
+    endings,
+    leases,
+    orders,
+    queueing,
+    results,
+    routes,
+    submitting,
+    vendors,
+)
 from app.services.leases import FREE, Lease
 from app.services.routes import Route, Wanted
 from app.services.transactions import write_transaction
 
 log = logging.getLogger(__name__)
 
-MAX_DEATHS = 3
-"""A video whose render died this often by itself is failed: it may be what kills the renderer."""
-MAX_ATTEMPTS = 20
-"""Renders that ended with their worker do not count as deaths, but have a bound too."""
 SAVE_TRIES, SAVE_AGAIN_S = 20, 3.0
-BUSY_RETRY_S = 2
-"""A rate frees a place soon; everything else that keeps a video waiting takes longer."""
-
-INTERRUPTED = "interrupted"
-
 _cloud_submits = threading.BoundedSemaphore(limits.SUBMITS_AT_ONCE)
 _local_submit = threading.Lock()  # "is there room" and "start" must be one step in a process
 
@@ -110,7 +110,7 @@ def _submit_while_others_may(video: Video) -> bool:
         if not no.reasons and orders.refusals(video_id):  # the others make it no more
             endings.fail(video_id, "permanent", "nobody is left", only_from=("queued",))
         else:
-            _put_off(video, no.reasons)
+            queueing.put_off(video, no.reasons)
         return False
     if claimed is None:
         return False
@@ -206,7 +206,7 @@ def _take_from_queue(connection: Connection, video_id: str) -> bool:
             Video.id == video_id,
             Video.status == "queued",
             ~Video.cancel_requested,
-            may_start(now()),
+            queueing.may_start(now()),
         )
         .values(
             status="submitting",
@@ -221,27 +221,6 @@ def _take_from_queue(connection: Connection, video_id: str) -> bool:
     return claimed.rowcount == 1
 
 
-def may_start(moment: datetime) -> ColumnElement[bool]:
-    """WHERE term: a queued video need not wait (longer than any wait: the clock was set back)."""
-    too_far = moment + timedelta(seconds=2 * limits.ROUTE_RETRY_MAX_S)
-    return or_(Video.retry_at.is_(None), Video.retry_at <= moment, Video.retry_at > too_far)
-
-
-def _put_off(video: Video, reasons: dict[str, str]) -> None:
-    """Nobody takes it now: it says why, and is tried again soon."""
-    reason = next(iter(reasons.values()), "no_maker")
-    if reason != video.wait_reason:  # told once a video, not at each try
-        for provider in (name for name, why in reasons.items() if why == "spend_cap"):
-            alerts.raise_alert("spend_cap", provider, "the daily cap is reached: videos wait")
-    wait_s = BUSY_RETRY_S if reason == "busy" else limits.ROUTE_RETRY_S
-    with write_transaction() as connection:
-        connection.execute(
-            update(Video)
-            .where(Video.id == video.id, Video.status == "queued")
-            .values(wait_reason=reason, retry_at=now() + timedelta(seconds=wait_s))
-        )
-
-
 def _not_taken(video_id: str, claimed: _Claimed, error: ProviderError) -> None:
     """Refused for good, refused for now, or nobody knows: three ways on."""
     lease, provider = claimed.lease, claimed.provider
@@ -252,7 +231,7 @@ def _not_taken(video_id: str, claimed: _Claimed, error: ProviderError) -> None:
         if error.permanent:
             endings.fail(video_id, error.code, str(error), lease=lease)
         else:
-            give_back(video_id, lease, "failed", error.code, str(error))
+            queueing.give_back(video_id, lease, "failed", error.code, str(error))
         return
     if error.model_gone:
         routes.stop(provider.capabilities, str(error))
@@ -261,7 +240,7 @@ def _not_taken(video_id: str, claimed: _Claimed, error: ProviderError) -> None:
     if error.code == "content_rejected" or (error.permanent and not others):
         endings.fail(video_id, error.code, str(error), lease=lease, was_taken=False)
     else:
-        requeue(video_id, lease, error)
+        queueing.requeue(video_id, lease, error)
 
 
 def accept(lease: Lease, handle: str, provider: Provider) -> bool:
@@ -296,87 +275,6 @@ def _keep_late(connection: Connection, attempt_id: str, known: dict[str, object]
         .values(next_poll_at=now(), **known)
     )
     return kept.rowcount == 1
-
-
-def requeue(video_id: str, lease: Lease, error: ProviderError, *, was_taken: bool = False) -> bool:
-    """No cloud has it, and that is certain: back into the queue for another try.
-
-    What was never taken cost us nothing.  The wait doubles with each attempt; a key that is at
-    fault is replaced at once.
-    """
-    tries = orders.attempts_so_far(video_id)
-    wait_s = min(limits.ROUTE_RETRY_S * 2 ** max(tries - 1, 0), limits.ROUTE_RETRY_MAX_S)
-    if error.code in ("key_bad", "out_of_credit", "rate_limited", "permanent"):
-        wait_s = 0
-    reason = "once_more" if was_taken else "provider_down"
-    values: dict[str, object] = {
-        "retry_at": now() + timedelta(seconds=wait_s),
-        "wait_reason": reason,
-    }
-    if was_taken:  # what was never taken has been in line all the time
-        values |= {"queued_at": now(), "is_late": False}
-    cost: dict[str, object] = {} if was_taken else {"cost_cents": 0}
-    return _back_to_queue(video_id, lease, "failed", error.code, str(error), values, **cost)
-
-
-def give_back(video_id: str, lease: Lease, state: str, code: str, text: str) -> bool:
-    """The local render came to nothing: queue the video again, or give up.
-
-    After MAX_DEATHS of its own it fails and is refunded; one that was "interrupted" ended with its
-    worker, which is no fault of the video.  Done only while `lease` is held.
-    """
-    here = select(Attempt.provider).where(Attempt.id == lease.attempt_id).scalar_subquery()
-    earlier = db.session.scalars(
-        select(Attempt.error_code).where(
-            Attempt.video_id == video_id,
-            Attempt.provider == here,
-            Attempt.id != lease.attempt_id,
-        )
-    ).all()
-    codes = [*earlier, code]
-    deaths = sum(each != INTERRUPTED for each in codes)
-    if deaths >= MAX_DEATHS or len(codes) >= MAX_ATTEMPTS:
-        return endings.fail(video_id, code, text, lease=lease)
-    anew: dict[str, object] = {"queued_at": now(), "is_late": False}
-    return _back_to_queue(video_id, lease, state, code, text, anew)
-
-
-def _back_to_queue(
-    video_id: str,
-    lease: Lease,
-    state: str,
-    code: str,
-    text: str,
-    values: dict[str, object],
-    **of_attempt: object,
-) -> bool:
-    with write_transaction() as connection:
-        closed = connection.execute(
-            update(Attempt)
-            .where(*lease.held, Attempt.state.in_(endings.OPEN_ATTEMPT))
-            .values(
-                state=state,
-                error_code=endings.plain(code)[: endings.CODE_CHARS],
-                error_text=endings.plain(text),
-                ended_at=now(),
-                **of_attempt,
-                **FREE,
-            )
-        )
-        if closed.rowcount != 1:
-            return False
-        connection.execute(
-            update(Video)
-            .where(Video.id == video_id, Video.status.in_(("submitting", "processing")))
-            .values(
-                status="queued",
-                progress=None,
-                eta_low_s=None,
-                eta_high_s=None,
-                **values,
-            )
-        )
-    return True
 
 
 def store(video_id: str) -> bool:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import aliased
 from app import limits
 from app.extensions import db
 from app.models import Attempt, Callback, Video, new_id, now
-from app.providers import Capabilities, Provider
+from app.providers import Capabilities, Provider, ProviderError, Report
 from app.services import keys, leases, vendors
 from app.services.leases import Lease
 from app.services.transactions import write_transaction
@@ -58,6 +58,18 @@ class Due:
     def elapsed_s(self) -> float:
         """Seconds since the provider accepted it."""
         return (now() - (self.attempt.accepted_at or self.attempt.created_at)).total_seconds()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of asking. `stopped`: it is certain that no result comes any more."""
+
+    due: Due
+    report: Report | None = None
+    error: ProviderError | None = None
+    stopped: bool = False
+    was_asked: bool = True  # whether the provider was asked at all
+    handle: str | None = None  # found out by a callback
 
 
 def claim(*, is_first: bool = True) -> list[Due]:

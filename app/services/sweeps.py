@@ -23,6 +23,7 @@ from app.services import (
     leases,
     orders,
     overdue,
+    queueing,
     vendors,
     watching,
 )
@@ -93,9 +94,9 @@ def _recover(attempt: Attempt) -> None:
         log.info("attempt %s: not in its provider's list yet", attempt.id)
     elif is_far(provider):
         never = ProviderError("transient", "the provider never got it")
-        attempts.requeue(attempt.video_id, lease, never)
+        queueing.requeue(attempt.video_id, lease, never)
     else:
-        attempts.give_back(attempt.video_id, lease, "lost", attempts.INTERRUPTED, "")
+        queueing.give_back(attempt.video_id, lease, "lost", queueing.INTERRUPTED, "")
 
 
 def _find_carefully(attempt: Attempt, provider: Provider | None) -> str | None:
@@ -134,7 +135,7 @@ def is_far(provider: Provider | None) -> bool:
 
 def _found() -> Swept:
     moment = now()
-    may_start = attempts.may_start(moment)
+    may_start = queueing.may_start(moment)
     queued = [
         video_id
         for kind in ("local", "cloud")  # each is a line of its own

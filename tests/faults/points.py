@@ -27,8 +27,8 @@ from renderer import manners
 
 FOLDER = "FAULTS_DIR"
 STEPS = (
-    "attempts", "dues", "endings", "leases", "overdue", "results", "sounds", "watching",
-    "write_back",
+    "attempts", "dues", "endings", "leases", "moves", "overdue", "queueing", "results", "sounds",
+    "watching", "write_back",
 )  # fmt: skip
 """Services whose commits bring a video further; "step" is after each, whatever its name."""
 

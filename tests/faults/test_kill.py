@@ -36,8 +36,8 @@ SUBMITTING = [  # queued, submitting
     Moment("commit:attempts.accept.after"),
     Moment("commit:endings._end.before", prompt="refused", ends="failed"),
     Moment("commit:endings._end.after", prompt="refused", ends="failed"),
-    Moment("commit:attempts._back_to_queue.before", prompt="hiccup", ends="failed"),
-    Moment("commit:attempts._back_to_queue.after", prompt="hiccup", ends="failed"),
+    Moment("commit:queueing._back_to_queue.before", prompt="hiccup", ends="failed"),
+    Moment("commit:queueing._back_to_queue.after", prompt="hiccup", ends="failed"),
     Moment("commit:endings._end.before", prompt="hiccup", ends="failed"),
 ]
 SWEEPING = [  # processing
@@ -48,11 +48,11 @@ SWEEPING = [  # processing
     Moment("poll.after"),
     Moment("commit:write_back.write.before", "tire", "endless", "cancelled"),
     Moment("commit:write_back.write.after", "tire", "endless sturdy", "cancelled"),
-    Moment("commit:watching._ready.before"),
-    Moment("commit:watching._ready.after"),
+    Moment("commit:moves._ready.before"),
+    Moment("commit:moves._ready.after"),
     Moment("enqueue:store_video.before"),
     Moment("later:sweep_videos.before"),
-    Moment("commit:attempts._back_to_queue.after", prompt="lossy", ends="failed"),
+    Moment("commit:queueing._back_to_queue.after", prompt="lossy", ends="failed"),
     Moment("commit:endings._end.before", prompt="lossy", ends="failed"),
     Moment("commit:endings._end.before", prompt="failing", ends="failed"),
     Moment("commit:endings._end.after", prompt="failing", ends="failed"),
@@ -88,7 +88,7 @@ STOPPING = [  # a person cancels or deletes
 RECOVERING = [  # the worker that picks up the pieces dies too
     Moment("submit.after", then=("free_dead.after", "recover.before")),
     Moment("submit.after", prompt="sturdy", then=("recover.after", "commit:attempts.accept.after")),
-    Moment("commit:attempts._claim.after", then=("commit:attempts._back_to_queue.before",)),
+    Moment("commit:attempts._claim.after", then=("commit:queueing._back_to_queue.before",)),
     Moment("put:video.half", then=("put:video.half", "commit:results._complete.before")),
 ]
 ELSEWHERE = {  # commits that move no video

@@ -9,7 +9,7 @@ from sqlalchemy import update
 from app.extensions import db
 from app.models import Attempt
 from app.providers import ProviderError, Report
-from app.services import attempts
+from app.services import queueing
 from tests.conftest import Call
 from tests.fakes import READY, RUNNING
 from tests.faults.making import COST_CREDITS, Making, later
@@ -112,7 +112,7 @@ def test_after_three_hiccups_it_fails_with_its_refund(making: Making) -> None:
     making.provider.submit_errors = [TRANSIENT] * 9
     video_id = making.ask()
     assert making.make(video_id) == "failed"
-    assert len(making.attempts(video_id)) == attempts.MAX_DEATHS == 3
+    assert len(making.attempts(video_id)) == queueing.MAX_DEATHS == 3
     assert len(making.provider.submit_errors) == 6
     assert making.is_refunded(video_id)
 
@@ -275,12 +275,12 @@ def test_a_render_that_ended_with_its_worker_does_not_count(
 def test_a_video_that_ends_every_worker_is_given_up_in_the_end(making: Making, call: Call) -> None:
     making.provider.script = (Report("lost"),)
     video_id = making.ask()
-    for _ in range(attempts.MAX_ATTEMPTS):
+    for _ in range(queueing.MAX_ATTEMPTS):
         making.submit(video_id)
         end_the_worker(call)
         making.sweep()
     assert making.status(video_id) == "failed"
-    assert len(making.attempts(video_id)) == attempts.MAX_ATTEMPTS
+    assert len(making.attempts(video_id)) == queueing.MAX_ATTEMPTS
     assert making.is_refunded(video_id)
 
 

@@ -14,7 +14,7 @@ from app import limits
 from app.extensions import db
 from app.models import Attempt, Video, now
 from app.providers import ProviderError
-from app.services import attempts, endings, leases, results, sounds
+from app.services import attempts, endings, leases, queueing, results, sounds
 from app.services.leases import Lease
 from app.services.transactions import write_transaction
 from tests.conftest import Rows
@@ -163,8 +163,8 @@ def test_a_worker_that_overslept_changes_nothing(
     take(making, attempt_id)
     before = rows("SELECT * FROM attempts"), rows("SELECT * FROM videos")
     assert not making.call(attempts.accept, old, "a late handle", provider)
-    assert not making.call(attempts.requeue, video_id, old, hiccup)
-    assert not making.call(attempts.give_back, video_id, old, "lost", "renderer_died", "")
+    assert not making.call(queueing.requeue, video_id, old, hiccup)
+    assert not making.call(queueing.give_back, video_id, old, "lost", "renderer_died", "")
     assert not making.call(endings.fail, video_id, "deadline", "", lease=old)
     assert not making.call(endings.cancel, video_id, lease=old)
     assert not making.call(results._complete, video_id, old, {})
