@@ -72,7 +72,7 @@ def test_no_key_submits_faster_than_its_rate(
     assert cloudy.video(ids[2])["wait_reason"] == "busy"
     with later(seconds=8):
         assert not cloudy.submit(ids[2])
-    with later(seconds=11):
+    with later(seconds=14):
         assert [cloudy.submit(video_id) for video_id in ids[2:]] == [True, True]
 
 
