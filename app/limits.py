@@ -144,7 +144,7 @@ ROUTE_RETRY_MAX_S: Final = 5 * 60
 
 ASK_AT_ONCE: Final = 10
 """Questions to a provider at the same time: more burn processor, not time (docs/benchmarks.md)."""
-ASK_BATCH: Final = 200
+ASK_BATCH: Final = 500
 SOON_FACTOR: Final = 0.5
 LATE_FACTORS: Final = ((15 * 60, 3.0), (LATE_AFTER_S, 2.0))
 """How a provider's pace of questions changes: near the expected end, and once it is late."""
