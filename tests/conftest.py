@@ -91,9 +91,9 @@ def database_url(database: str, request: pytest.FixtureRequest, tmp_path: Path) 
         yield make_url(f"sqlite:///{path}")
         return
     server = request.getfixturevalue("postgres")
-    url = server.create(request.getfixturevalue("postgres_template"))
+    url = server.take(request.getfixturevalue("postgres_template"))
     yield url
-    server.drop(url)
+    server.give_back(url)
 
 
 @pytest.fixture(scope="session")
@@ -181,6 +181,10 @@ def app(make_app: Callable[..., Flask], request: pytest.FixtureRequest) -> Flask
 
 def close(app: Flask) -> None:
     """Give back every connection of an app."""
+    vendors = app.extensions["vendors"]
+    for door in (vars(vendors).get("payments"), vars(vendors).get("screener")):  # where opened
+        if door is not None:
+            door.close()
     with app.app_context():
         db.session.remove()
         for engine in db.engines.values():
