@@ -10,8 +10,9 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from deploy import clouds
+from deploy import clouds, selling
 from deploy.environment import ConfigError, Environment, parts_of
 
 __all__ = ["ROOT", "Config", "ConfigError", "instance_secret", "make_private", "own_url"]
@@ -54,9 +55,17 @@ VARIABLES = (
     "GOOGLE_GENAI_MODEL",
     "PROVIDER_DAILY_CAP_CENTS",
     "ALLOW_BELOW_COST",
+    "PAYMENTS",
     "CREEM_API_KEY",
     "CREEM_API_BASE_URL",
+    "CREEM_WEBHOOK_SECRET",
     "CREEM_MODE",
+    "CREEM_PRODUCT_STARTER",
+    "CREEM_PRODUCT_STANDARD",
+    "CREEM_PRODUCT_PREMIUM",
+    "CREEM_PAYMENT_LINK_STARTER",
+    "CREEM_PAYMENT_LINK_STANDARD",
+    "CREEM_PAYMENT_LINK_PREMIUM",
     "S3_ENDPOINT_URL",
     "MAIL_URL",
     "MAIL_FROM",
@@ -68,7 +77,6 @@ VARIABLES = (
 ENVIRONMENTS = ("development", "test", "production")
 PROVIDERS = ("kie", "fal", "replicate", "google", "local")
 DEFAULT_PROVIDERS = ("local",)
-CREEM_BASE_URLS = {"test": "https://test-api.creem.io", "prod": "https://api.creem.io"}
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 MIN_SECRET_BYTES = 32
 
@@ -95,9 +103,9 @@ class Config:
     CLOUDS: dict[str, dict[str, str]] = field(repr=False)  # as app.providers.Cloud takes them
     PROVIDER_DAILY_CAP_CENTS: int
     ALLOW_BELOW_COST: tuple[str, ...]
-    CREEM_API_KEY: str | None = field(repr=False)
-    CREEM_API_BASE_URL: str
-    CREEM_MODE: str
+    PAYMENTS: str  # creem, simulator, off
+    PAYMENTS_OFF: str  # the variable that is missing, where payments are off for that
+    CREEM: dict[str, Any] = field(repr=False)  # as app.payments.Settings takes it
     S3_ENDPOINT_URL: str | None
     MAIL_URL: str | None = field(repr=False)
     MAIL_FROM: str
@@ -125,7 +133,9 @@ class Config:
         named, keys, cloud_settings = read.providers(), clouds.keys_of(read), clouds.clouds_of(read)
         clouds.check_models(named, cloud_settings, keys)
         off = clouds.find_off(named, keys, cloud_settings, app_env == "production")
-        creem_mode = read.choice("CREEM_MODE", ("test", "prod"), "test")
+        mode = read.choice("CREEM_MODE", ("test", "prod"), "test")
+        creem = selling.creem_of(read, secret=secret, own_port=port, mode=mode)
+        sold, not_sold = selling.payments_of(read, creem, app_env == "production")
         return cls(
             APP_ENV=app_env,
             APP_URL=read.app_url(own_url(host, port), https_only=app_env == "production"),
@@ -145,9 +155,9 @@ class Config:
             CLOUDS=cloud_settings,
             PROVIDER_DAILY_CAP_CENTS=read.integer("PROVIDER_DAILY_CAP_CENTS", 5000, 0, 100_000_000),
             ALLOW_BELOW_COST=read.names("ALLOW_BELOW_COST", PROVIDERS, ()),
-            CREEM_API_KEY=read.secret("CREEM_API_KEY"),
-            CREEM_API_BASE_URL=read.base_url("CREEM_API_BASE_URL", CREEM_BASE_URLS[creem_mode]),
-            CREEM_MODE=creem_mode,
+            PAYMENTS=sold,
+            PAYMENTS_OFF=not_sold,
+            CREEM=creem,
             S3_ENDPOINT_URL=read.url("S3_ENDPOINT_URL", ("http", "https")),
             MAIL_URL=read.url("MAIL_URL", ("smtp", "smtps")),
             MAIL_FROM=read.email("MAIL_FROM", "CuttingASMR <hello@localhost>"),

@@ -79,6 +79,10 @@ class Environment:
             raise ConfigError(f"{name}={value!r} must look like https://host")
         return value
 
+    def optional_url(self, name: str) -> str | None:
+        """A safe URL, or nothing."""
+        return self.safe_url(name, "") if self.optional(name) else None
+
     def base_url(self, name: str, default: str) -> str:
         """A safe URL without a path: the addresses of the API are ours to add."""
         parts = urlsplit(self.safe_url(name, default))

@@ -1,8 +1,9 @@
-"""Runs the whole site on one machine: web and worker as children of one small process.
+"""Runs the whole site on one machine: web, worker (and, with PAYMENTS=simulator, a Creem that takes
+no money) as children of one small process.
 
 `make run` starts it as `python -m deploy.supervisor --with-parent`. It restarts a part that died,
 after a pause that doubles; passes on what the parts print, each line with the part's name; stops
-both on Ctrl-C, TERM or a closed terminal; and takes both along when it is killed itself. It imports
+all on Ctrl-C, TERM or a closed terminal; and takes them along when it is killed itself. It imports
 neither Flask nor the app, so it is up in an instant and nothing in them can break it.
 """
 
@@ -20,6 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from config import ROOT, Config, ConfigError
 
@@ -66,15 +68,17 @@ def main(arguments: list[str]) -> int:
         config = Config.from_env()
     except ConfigError as error:
         return _refuse(str(error))
-    if problem := port_problem(config.HOST, config.PORT):
+    places = [(config.HOST, config.PORT)]
+    gunicorn = ["gunicorn", "--config", "deploy/gunicorn.py", "--no-control-socket", "wsgi:app"]
+    programs = {"web": gunicorn, "worker": ["flask", "worker"]}
+    if config.PAYMENTS == "simulator":
+        places.append(("127.0.0.1", urlsplit(config.CREEM["base_url"]).port))
+        programs["creem"] = ["tests.simulators", "creem", "--like-site"]
+    if problem := next(filter(None, (port_problem(*place) for place in places)), None):
         return _refuse(problem)
     if status := migrate():
         return status
-    gunicorn = ["gunicorn", "--config", "deploy/gunicorn.py", "--no-control-socket", "wsgi:app"]
-    parts = [
-        Part("web", [sys.executable, "-m", *gunicorn]),
-        Part("worker", [sys.executable, "-m", "flask", "worker"]),
-    ]
+    parts = [Part(name, [sys.executable, "-m", *words]) for name, words in programs.items()]
     return supervise(parts, config.HOST, config.PORT)
 
 

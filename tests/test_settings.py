@@ -90,6 +90,14 @@ def test_the_example_file_changes_nothing_as_it_is(tmp_path: Path) -> None:
         ("ALLOW_BELOW_COST", "nobody"),
         ("PROVIDER_DAILY_CAP_CENTS", "-1"),
         ("CREEM_MODE", "live"),
+        ("PAYMENTS", "stripe"),
+        ("CREEM_WEBHOOK_SECRET", "short"),
+        ("CREEM_WEBHOOK_SECRET", "whsec_with a new\nline"),
+        ("CREEM_API_BASE_URL", "http://api.creem.io"),
+        ("CREEM_API_BASE_URL", "https://api.creem.io/v1"),
+        ("CREEM_PAYMENT_LINK_STARTER", "creem.io/payment/prod_1"),
+        ("CREEM_PAYMENT_LINK_STANDARD", "http://creem.io/payment/prod_1"),
+        ("CREEM_PAYMENT_LINK_PREMIUM", "https://user@creem.io/payment/prod_1"),
         ("S3_ENDPOINT_URL", "ftp://127.0.0.1"),
         ("STORAGE_URL", "s3:///prefix"),
         ("MAIL_URL", "localhost:25"),
@@ -219,6 +227,12 @@ def test_a_simulator_on_this_machine_may_speak_plain_http(tmp_path: Path) -> Non
 
 
 def test_settings_do_not_show_their_secrets(tmp_path: Path) -> None:
-    settings = read(tmp_path, VEO3_API_KEY=KIE_KEY, SECRET_KEY=SECRET, CREEM_API_KEY="creem_test_1")
-    for secret in (KIE_KEY, SECRET, "creem_test_1"):
+    given = {
+        "VEO3_API_KEY": KIE_KEY,
+        "SECRET_KEY": SECRET,
+        "CREEM_API_KEY": "creem_test_1",
+        "CREEM_WEBHOOK_SECRET": "whsec_test_1",
+    }
+    settings = read(tmp_path, **given)
+    for secret in given.values():
         assert secret not in repr(settings)
