@@ -24,7 +24,7 @@ help:  ## Show this list
 # The site --------------------------------------------------------------------------------------
 
 run: LOCK = $(if $(strip $(DATABASE_URL)$(REDIS_URL)),server,runtime)
-run: packages $(CATALOGUES) $(KERNELS)  ## Install what is missing, start the site, print its address (PORT=8000 HOST=127.0.0.1)
+run: packages $(CATALOGUES) $(KERNELS)  ## Install what is missing, start the site, print its address (PORT=8000 HOST=127.0.0.1 PAYMENTS=simulator)
 	@exec $(BIN)/python -m deploy.supervisor --with-parent
 
 web: LOCK = server
@@ -87,6 +87,7 @@ translations: packages  ## Collect every text into the catalogues under app/tran
 
 clean:  ## Delete what can be made again; accounts, videos and the secret in instance/ stay
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis $(NUMBA_CACHE_DIR)
+	rm -rf instance/creem-judge-*
 	rm -f app/translations/*/LC_MESSAGES/*.mo
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -19,6 +19,8 @@ What is quoted and what is made up stands in `bodies/*.json`; section numbers (1
 of docs/video-providers.md, which all of this was written from. What can go wrong stands in
 `faults.py`, and the same list in `GET /_simulate`. Nothing here imports `app`: the wire must not be
 known only by those who wrote the adapters, so the tests beside this file ask the vendors' clients.
+
+Creem, which takes the money, is no video vendor: `tests.simulators.creem` is a house of its own.
 """
 
 from typing import Any
