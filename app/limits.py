@@ -50,6 +50,7 @@ PACKS: Final[dict[str, Pack]] = {
     "standard": Pack(355, 3000),
     "premium": Pack(1450, 9900),
 }
+CURRENCY: Final = "USD"
 PAYMENT_FEE_SHARE: Final = Fraction(39, 1000)
 PAYMENT_FEE_CENTS: Final = 40
 """What the payment costs us: 3.9 % and 0.40 USD a purchase (Creem)."""
@@ -162,6 +163,35 @@ GIFT_POLL_S: Final = 5 * 60
 
 SOUND_RETRIES_PER_DAY: Final = 3
 """Silent videos of one user that are made again for free, or refunded, in 24 hours."""
+
+# Payments -------------------------------------------------------------------------------------
+
+PAYMENTS_PER_HOUR: Final = 5
+"""Purchases begun per user. Counted as rows inside the transaction that begins one more."""
+OPENING_S: Final = 20
+"""So long a purchase without a payment page is taken to be opening in another request."""
+PAYMENT_CHECK_S: Final = 10 * 60
+PAYMENT_GIVE_UP_S: Final = 24 * 60 * 60
+"""A purchase pending for so long is asked for at Creem, then at doubling intervals; at last it is
+expired. A payment that comes later still counts.
+"""
+LOOK_BACK_S: Final = 24 * 60 * 60
+LOOKS_BACK: Final = 8
+"""A paid purchase's transaction is read again after a day and at doubling intervals, so often: for
+refunds and chargebacks whose events got lost, which come within months.
+"""
+RETURN_GIVE_UP_S: Final = 60 * 60
+"""A refund of ours whose answer was lost is given up when Creem knows of none by then."""
+RETURN_ALERT_S: Final = 7 * 24 * 60 * 60
+"""A refund that is pending for so long is worth a person's look."""
+COMPARE_DAYS: Final = 3
+"""How far back the daily comparison with Creem's books looks."""
+MONEY_BACK_DAYS: Final = 14
+"""A pack of which nothing is spent is refunded in full on request."""
+USE_DAYS: Final = 30
+"""The use by which a pack is recommended."""
+PURCHASE_POLL_S: Final = 2
+"""How often a waiting purchase asks for itself again."""
 
 # Files ----------------------------------------------------------------------------------------
 

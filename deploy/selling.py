@@ -71,6 +71,8 @@ def payments_of(env: Environment, creem: dict[str, Any], is_production: bool) ->
         raise ConfigError("PAYMENTS=simulator is for trying out, not for production")
     if said != "creem":
         return said, ""
+    if is_production and env.optional("CREEM_MODE") is None:  # test cards would buy real credits
+        raise ConfigError("CREEM_MODE must be set in production: prod, or test")
     missing = _missing(creem)
     if missing and (is_production or env.optional("PAYMENTS")):
         raise ConfigError(f"selling through Creem needs {missing} (or set PAYMENTS=off)")

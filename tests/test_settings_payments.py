@@ -9,6 +9,7 @@ from tests.payments_settings import CREEM
 from tests.test_settings import SECRET, read
 
 PRODUCTION = {"APP_ENV": "production", "SECRET_KEY": SECRET, "APP_URL": "https://example.org"}
+LIVE = {**PRODUCTION, "CREEM_MODE": "prod"}
 PRODUCTS = {pack: f"prod_{pack}" for pack in ("starter", "standard", "premium")}
 NEEDED = [name for name in CREEM if name != "PAYMENTS"]
 
@@ -34,7 +35,14 @@ def test_with_all_that_is_needed_it_is_sold_through_creem(tmp_path: Path) -> Non
             "products": PRODUCTS,
             "links": {},
         }
-    assert read(tmp_path, **PRODUCTION, **CREEM).PAYMENTS == "creem"
+    for mode in ("prod", "test"):
+        assert read(tmp_path, **PRODUCTION, **CREEM, CREEM_MODE=mode).PAYMENTS == "creem"
+
+
+def test_production_says_which_of_creems_worlds_it_means(tmp_path: Path) -> None:
+    for settings in (CREEM, without("PAYMENTS")):
+        with pytest.raises(ConfigError, match="CREEM_MODE"):
+            read(tmp_path, **PRODUCTION, **settings)
 
 
 def test_the_mode_says_which_creem_is_asked(tmp_path: Path) -> None:
@@ -64,10 +72,10 @@ def test_who_says_creem_must_have_all_of_it(tmp_path: Path, missing: str) -> Non
 @pytest.mark.parametrize("missing", [name for name in NEEDED if name != "CREEM_API_KEY"])
 def test_in_production_a_key_alone_stops_the_start(tmp_path: Path, missing: str) -> None:
     with pytest.raises(ConfigError, match=f"needs {missing} ") as refused:
-        read(tmp_path, **PRODUCTION, **without("PAYMENTS", missing))
+        read(tmp_path, **LIVE, **without("PAYMENTS", missing))
     for secret in (CREEM["CREEM_API_KEY"], CREEM["CREEM_WEBHOOK_SECRET"], SECRET):
         assert secret not in str(refused.value)
-    settings = read(tmp_path, **PRODUCTION, **without("PAYMENTS", missing), PAYMENTS="off")
+    settings = read(tmp_path, **LIVE, **without("PAYMENTS", missing), PAYMENTS="off")
     assert (settings.PAYMENTS, settings.CREEM["api_key"]) == ("off", CREEM["CREEM_API_KEY"])
 
 

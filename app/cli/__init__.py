@@ -2,11 +2,11 @@
 
 from flask import Flask
 
-from app.cli import accounts, media, providers, running, seeding
+from app.cli import accounts, media, payments, providers, running, seeding
 
 
 def init_app(app: Flask) -> None:
     """Register the commands of `flask`."""
-    for module in (accounts, providers, media, running, seeding):
+    for module in (accounts, payments, providers, media, running, seeding):
         for command in module.COMMANDS:
             app.cli.add_command(command)

@@ -1,9 +1,10 @@
 """What a person should look at. An alert is open once a kind and subject; again only counts up."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from flask import current_app
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, Connection, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import aliased
 
@@ -19,6 +20,12 @@ TEXT_MAX_CHARS = 500
 
 def raise_alert(kind: str, subject: str, text: str) -> None:
     """Open an alert, or count the open one up. A transaction of its own: never inside another."""
+    with write_transaction() as connection:
+        raise_in(connection, kind, subject, text)
+
+
+def raise_in(connection: Connection, kind: str, subject: str, text: str) -> None:
+    """The same in the caller's transaction, as its last step: other rows come before alerts."""
     moment = now()
     row = {
         "kind": kind,
@@ -28,20 +35,25 @@ def raise_alert(kind: str, subject: str, text: str) -> None:
         "first_seen_at": moment,
         "last_seen_at": moment,
     }
-    with write_transaction() as connection:
-        insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-        statement = insert(Alert).values(row)
-        connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=[Alert.kind, Alert.subject],
-                index_where=Alert.resolved_at.is_(None),
-                set_={
-                    "count": Alert.count + 1,
-                    "last_seen_at": statement.excluded.last_seen_at,
-                    "text": statement.excluded.text,
-                },
-            )
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    statement = insert(Alert).values(row)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[Alert.kind, Alert.subject],
+            index_where=Alert.resolved_at.is_(None),
+            set_={
+                "count": Alert.count + 1,
+                "last_seen_at": statement.excluded.last_seen_at,
+                "text": statement.excluded.text,
+            },
         )
+    )
+
+
+def raise_all(connection: Connection, news: Iterable[tuple[str, str, str]]) -> None:
+    """Several (kind, subject, text), in one order everywhere: no deadlock."""
+    for kind, subject, text in sorted(news):
+        raise_in(connection, kind, subject, text)
 
 
 def open_alerts() -> list[Alert]:
@@ -53,11 +65,16 @@ def open_alerts() -> list[Alert]:
 def resolve(kind: str, subject: str) -> bool:
     """Close the open alert of this kind and subject. Returns whether there was one."""
     with write_transaction() as connection:
-        closed = connection.execute(
-            update(Alert)
-            .where(Alert.kind == kind, Alert.subject == subject, Alert.resolved_at.is_(None))
-            .values(resolved_at=now())
-        )
+        return resolve_in(connection, kind, subject)
+
+
+def resolve_in(connection: Connection, kind: str, subject: str) -> bool:
+    """The same in the caller's transaction, as its last step."""
+    closed = connection.execute(
+        update(Alert)
+        .where(Alert.kind == kind, Alert.subject == subject, Alert.resolved_at.is_(None))
+        .values(resolved_at=now())
+    )
     return closed.rowcount == 1
 
 

@@ -1,43 +1,76 @@
-"""What a person may ask for now: so many videos an hour, and one at the first-video price."""
+"""What a person may ask for now: videos and payments an hour, one at the first-video price."""
 
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import Connection, literal, select, update
+from sqlalchemy import Connection, Select, literal, select, update
 
 from app import limits
 from app.errors import TooMany, _l
 from app.extensions import db
-from app.models import Identity, User, Video, now
+from app.models import Identity, Purchase, User, Video, now
 from app.services import pricing
 from app.services.requests import VideoRequest
 
+HOUR = timedelta(hours=1)
+
 
 def check_hourly_limit(connection: Connection, user_id: int, count: int) -> None:
-    """Raise TooMany where `count` more videos would pass the limit of an hour.
+    """Raise TooMany where `count` more videos would pass the limit of an hour."""
+    wait_s = _wait_s(
+        connection,
+        select(Video.created_at).where(Video.user_id == user_id),
+        Video.created_at,
+        limits.VIDEOS_PER_HOUR,
+        count,
+    )
+    if wait_s:
+        raise TooMany(
+            _l(
+                "You can make %(most)d videos an hour. Nothing was charged; "
+                "the next place is free in %(minutes)d min."
+            ),
+            retry_after_s=wait_s,
+            most=limits.VIDEOS_PER_HOUR,
+            minutes=-(-wait_s // 60),
+        )
+
+
+def check_payments(connection: Connection, user_id: int) -> None:
+    """Raise TooMany where one more purchase would pass the limit of an hour."""
+    wait_s = _wait_s(
+        connection,
+        select(Purchase.created_at).where(
+            Purchase.user_id == user_id, Purchase.road.in_(("api", "link"))
+        ),
+        Purchase.created_at,
+        limits.PAYMENTS_PER_HOUR,
+        1,
+    )
+    if wait_s:
+        raise TooMany(
+            _l(
+                "You can begin %(most)d payments an hour. Nothing was charged; "
+                "you can begin the next one in %(minutes)d min."
+            ),
+            retry_after_s=wait_s,
+            most=limits.PAYMENTS_PER_HOUR,
+            minutes=-(-wait_s // 60),
+        )
+
+
+def _wait_s(connection: Connection, times: Select[Any], column: Any, most: int, count: int) -> int:
+    """Seconds until `count` more fit into an hour of at most `most`; 0: they do now.
 
     Rows are counted under the account's lock, so that parallel forms cannot pass together.
     """
-    hour_ago = now() - timedelta(hours=1)
-    times = connection.scalars(
-        select(Video.created_at)
-        .where(Video.user_id == user_id, Video.created_at > hour_ago)
-        .order_by(Video.created_at.desc())
-        .limit(limits.VIDEOS_PER_HOUR)
-    ).all()
-    too_many = len(times) + count - limits.VIDEOS_PER_HOUR
+    query = times.where(column > now() - HOUR).order_by(column.desc()).limit(most)
+    known = connection.scalars(query).all()
+    too_many = len(known) + count - most
     if too_many <= 0:
-        return
-    frees_at = times[len(times) - too_many] + timedelta(hours=1)
-    wait_s = max(1, int((frees_at - now()).total_seconds()) + 1)
-    raise TooMany(
-        _l(
-            "You can make %(most)d videos an hour. Nothing was charged; "
-            "the next place is free in %(minutes)d min."
-        ),
-        retry_after_s=wait_s,
-        most=limits.VIDEOS_PER_HOUR,
-        minutes=-(-wait_s // 60),
-    )
+        return 0
+    frees_at = known[len(known) - too_many] + HOUR
+    return max(1, int((frees_at - now()).total_seconds()) + 1)
 
 
 def has_first_video(user_id: int) -> bool:

@@ -32,6 +32,7 @@ _account = CreditAccount.__table__
 _entries = CreditEntry.__table__
 _balance = _account.c.total_credits - _account.c.used_credits
 USED_KINDS = ("spend", "refund")
+PACK_KINDS = ("purchase", "clawback", "reinstatement")
 
 
 class AlreadySpent(RuntimeError):
@@ -210,10 +211,11 @@ class Difference:
 
 
 def verify_ledger() -> Iterator[Difference]:
-    """Recompute every balance and every video's net from the entries; yield what differs."""
+    """Recompute every balance, and the net of videos and purchases; yield what differs."""
     yield from _accounts_that_differ()
     yield from _running_balances_that_differ()
     yield from _videos_that_differ()
+    yield from _purchases_that_differ()
 
 
 def _accounts_that_differ() -> Iterator[Difference]:
@@ -291,3 +293,37 @@ def _videos_that_differ() -> Iterator[Difference]:
     )
     for reference, net_value in orphans:
         yield Difference(f"entries of unknown video {reference}", int(net_value), 0)
+
+
+def _purchases_that_differ() -> Iterator[Difference]:
+    """A purchase's net is its credits less what was taken back, or 0 while it is not paid."""
+    from app.models import PAID, Purchase
+
+    purchase = Purchase.__table__
+    sums = (
+        select(_entries.c.reference, func.sum(_entries.c.amount).label("net"))
+        .where(_entries.c.kind.in_(PACK_KINDS))
+        .group_by(_entries.c.reference)
+        .subquery()
+    )
+    expected = case(
+        (purchase.c.status.in_(PAID), purchase.c.credits - purchase.c.clawed_credits), else_=0
+    )
+    net = func.coalesce(sums.c.net, 0)
+    rows = db.session.execute(
+        select(purchase.c.id, net, expected)
+        .select_from(purchase.outerjoin(sums, sums.c.reference == purchase.c.id))
+        .where(net != expected)
+    )
+    for purchase_id, stored, should_be in rows:
+        yield Difference(f"purchase {purchase_id} net", int(stored), int(should_be))
+    strange = _entries.c.reference.is_not(None) & (
+        purchase.c.id.is_(None) | purchase.c.user_id.is_distinct_from(_entries.c.user_id)
+    )
+    rows = db.session.execute(
+        select(_entries.c.id, _entries.c.amount)
+        .select_from(_entries.outerjoin(purchase, purchase.c.id == _entries.c.reference))
+        .where(_entries.c.kind.in_(PACK_KINDS), strange)
+    )
+    for entry_id, amount in rows:
+        yield Difference(f"entry {entry_id} of a purchase of nobody's or another's", amount, 0)

@@ -7,11 +7,11 @@ from sqlalchemy import Row, case, func, select
 
 from app import limits
 from app.extensions import db
-from app.models import Attempt, CreditEntry, Video
+from app.models import Attempt, CreditEntry, Purchase, Video
 
 
 def _with_titles(user_id: int):  # type: ignore[no-untyped-def]
-    """A user's entries, newest first, each with the video it is about."""
+    """A user's entries, newest first, each with the video or the purchase it is about."""
     return (
         select(
             CreditEntry.id,
@@ -23,8 +23,11 @@ def _with_titles(user_id: int):  # type: ignore[no-untyped-def]
             CreditEntry.reference,
             case((Video.deleted_at.is_(None), Video.id), else_=None).label("video_id"),
             func.coalesce(Video.title, "").label("title"),
+            Purchase.id.label("purchase_id"),
+            Purchase.pack,
         )
         .outerjoin(Video, Video.id == CreditEntry.reference)
+        .outerjoin(Purchase, Purchase.id == CreditEntry.reference)
         .where(CreditEntry.user_id == user_id)
         .order_by(CreditEntry.id.desc())
     )
@@ -60,6 +63,14 @@ def totals(user_id: int) -> dict[str, int]:
         ).where(CreditEntry.user_id == user_id)
     ).one()
     return {"granted": int(row[0]), "spent": int(row[1]), "returned": int(row[2])}
+
+
+def returned(user_id: int, size: int = 5) -> list[Row[Any]]:
+    """The newest entries by which a video's credits came back, of videos that are still there."""
+    came_back = _with_titles(user_id).where(
+        CreditEntry.kind == "refund", Video.id.is_not(None), Video.deleted_at.is_(None)
+    )
+    return list(db.session.execute(came_back.limit(size)))
 
 
 def of_video(video_id: str) -> list[CreditEntry]:

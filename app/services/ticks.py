@@ -40,5 +40,11 @@ def claim(name: str, every_s: float) -> bool:
 
 def make_due(name: str) -> None:
     """Let the next claim of `name` succeed at once: there is something new to do."""
+    put_off(name, 0)
+
+
+def put_off(name: str, seconds: float) -> None:
+    """Let the next claim of `name` succeed in so many seconds."""
+    due_at = now() + timedelta(seconds=seconds)
     with write_transaction() as connection:
-        connection.execute(update(Tick).where(Tick.name == name).values(due_at=now()))
+        connection.execute(update(Tick).where(Tick.name == name).values(due_at=due_at))

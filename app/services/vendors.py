@@ -1,19 +1,22 @@
-"""The vendors this app was configured with: video providers, storage and ffmpeg."""
+"""The vendors this app was configured with: video providers, payments, storage and ffmpeg."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, current_app
 
-from app import media, providers, screening
+from app import media, payments, providers, screening
+
+if TYPE_CHECKING:
+    from app.payments.creem import Creem
 
 
 @dataclass
 class Vendors:
     """Built on first use: a page needs no ffmpeg, a command no renderer."""
 
-    config: dict[str, Any]
+    config: dict[str, Any] = field(repr=False)
 
     @cached_property
     def providers(self) -> dict[str, providers.Provider]:
@@ -39,8 +42,18 @@ class Vendors:
     @cached_property
     def screener(self) -> screening.Creem | None:
         """Creem's moderation, where its key is set."""
-        key = self.config["CREEM_API_KEY"]
-        return screening.Creem(self.config["CREEM_API_BASE_URL"], key) if key else None
+        creem = self.config["CREEM"]
+        return screening.Creem(creem["base_url"], creem["api_key"]) if creem["api_key"] else None
+
+    @cached_property
+    def payments(self) -> "Creem | None":
+        """Who takes the money. Also where selling is off: what was sold is still settled."""
+        creem = self.config["CREEM"]
+        if not creem["api_key"] or not creem["webhook_secret"]:
+            return None
+        from app.payments.creem import Creem  # only who sells needs it
+
+        return Creem(payments.Settings(**creem))
 
     @cached_property
     def ffmpeg(self) -> str:

@@ -1,8 +1,8 @@
 """Huey declarations, a few lines each: the doorbells of work that the tables remember."""
 
-from app.tasks import accounts, mail, videos
+from app.tasks import accounts, mail, payments, videos
 
-__all__ = ["accounts", "mail", "videos"]
+__all__ = ["accounts", "mail", "payments", "videos"]
 
 
 def on_start() -> None:

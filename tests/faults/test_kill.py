@@ -102,7 +102,7 @@ ELSEWHERE = {  # commits that move no video
     "overdue._mark_late",
     "sessions.delete_ended",
     "sessions.start",
-    "ticks.make_due",
+    "ticks.put_off",
 }
 MOMENTS = [*ASKING, *SUBMITTING, *SWEEPING, *STORING, *STOPPING, *RECOVERING]
 
