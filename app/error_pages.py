@@ -15,6 +15,7 @@ from app import limits
 from app.errors import TooMany, UserError
 from app.extensions import db
 from app.htmx import is_fragment_request
+from app.payments import NotSigned
 from app.providers import CallbackRefused, ProviderError
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(UserError, show_user_error)
     app.register_error_handler(CSRFError, show_csrf_error)
     app.register_error_handler(CallbackRefused, show_refused_callback)
+    app.register_error_handler(NotSigned, show_not_signed)
     app.register_error_handler(ProviderError, show_vendor_trouble)
     app.register_error_handler(HTTPException, show_http_error)
     app.register_error_handler(Exception, show_bug)
@@ -66,6 +68,15 @@ def show_refused_callback(error: CallbackRefused) -> Response:
     db.session.rollback()
     log.warning("callback refused at %s: %s", request.path, error)
     return _answer(401, _("Not believed"), _("The signature of this callback does not fit."))
+
+
+def show_not_signed(error: NotSigned) -> Response:
+    """Not from Creem: an event is refused, an address said to come from there leads nowhere."""
+    db.session.rollback()
+    log.warning("not signed by Creem at %s: %s", request.path, error)
+    if request.path.startswith("/api/"):
+        return _answer(401, _("Not believed"), _("The signature of this message does not fit."))
+    return _answer(404, _title(404), _message(404))
 
 
 def show_vendor_trouble(error: ProviderError) -> Response:
@@ -167,6 +178,7 @@ def _message(status: int) -> str:
         ),
         416: _("The file is shorter than the part that was asked for."),
         429: _("That was a lot in a short time. Wait a minute, then try again."),
+        503: _("Try again in a few minutes. Nothing was charged."),
         500: _("We have written it down. Nothing was charged for what did not happen; try again."),
     }
     return messages.get(status, messages[500 if status >= 500 else 400])

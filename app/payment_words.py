@@ -135,7 +135,11 @@ def is_declined(purchase: Any) -> bool:
 
 
 def failure_words(failure: str | None) -> str:
-    """Why no payment page could be opened; the buyer was charged nothing."""
+    """Why no payment page could be opened; the buyer was charged nothing, or has it back."""
+    if failure == "returned":
+        return gettext(
+            "This payment was not what had been ordered, and all of it went back to you."
+        )
     reason = FAILURES.get(failure or "", FAILURES["unavailable"])
     return f"{gettext('Nothing was charged.')} {gettext(reason)}"
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from flask import Flask
-from flask_babel import format_datetime, format_decimal
+from flask_babel import format_date, format_datetime, format_decimal
 from markupsafe import Markup
 
 from app import catalogue
@@ -18,6 +18,15 @@ from app.catalogue import VideoType
 from app.errors import _l
 from app.i18n import gettext, locale, ngettext
 from app.models.video import LIVE
+from app.payment_words import (
+    money,
+    pack_name,
+    purchase_headline,
+    purchase_sentence,
+    purchase_state,
+    reversal_words,
+    short_money,
+)
 from app.services.endings import REASONS
 from app.time_words import duration_words, range_words
 from app.video_words import (
@@ -35,7 +44,11 @@ SLANT = math.tan(math.radians(12))
 
 WAVE_HEIGHT = 40
 WAVE_STEP = 4
+SLICES_WIDTH, SLICE_HEIGHT, SLICE_STEP = 300, 17, 20
+SLICE_SHARE = 0.58
+"""Of a slice in its column; the rest is the gap to the next."""
 MINUTE_S = 60
+DAY_PATTERNS = {"en": "d MMM y", "zh": "y年M月d日"}
 DATE_PATTERNS = {"en": "d MMM y, HH:mm", "zh": "y年M月d日 HH:mm"}
 
 ENTRY_WORDS = {
@@ -44,6 +57,9 @@ ENTRY_WORDS = {
     "welcome": _l("Welcome credits"),
     "adjustment": _l("Correction"),
     "purchase": _l("Purchase"),
+    "recovery": _l("Found payment"),
+    "clawback": _l("Taken back"),
+    "reinstatement": _l("Given again"),
 }
 
 
@@ -79,6 +95,23 @@ def cut(percent: float | None, width: int = 160, height: int = 100) -> Cut:
     return Cut(points, f"{top:.1f}", f"{bottom:.1f}")
 
 
+def slices(count: int, a_row: int = 49) -> tuple[int, str]:
+    """Height and SVG path of as many slices as a pack makes videos, piled up in a box 300 wide.
+
+    A slice has the same size in every pack, so that packs can be compared by eye.
+    """
+    lean = SLICE_HEIGHT * SLANT
+    step = (SLICES_WIDTH - lean) / a_row
+    height = SLICE_STEP * math.ceil(count / a_row)
+    drawn = []
+    for number in range(count):
+        row, column = divmod(number, a_row)
+        x, y = column * step + lean, height - (row + 1) * SLICE_STEP + SLICE_STEP - SLICE_HEIGHT
+        width = step * SLICE_SHARE
+        drawn.append(f"M{x:.1f} {y}h{width:.1f}l{-lean:.1f} {SLICE_HEIGHT}h{-width:.1f}z")
+    return height, "".join(drawn)
+
+
 def when(moment: datetime | None) -> Markup:
     """A `<time>` in the visitor's language, in UTC; a script may turn it into their own zone."""
     if moment is None:
@@ -87,6 +120,11 @@ def when(moment: datetime | None) -> Markup:
     words = format_datetime(aware.astimezone(UTC), DATE_PATTERNS[locale()], rebase=False)
     stamp = aware.astimezone(UTC).isoformat(timespec="seconds")
     return Markup('<time datetime="{}" data-when>{} UTC</time>').format(stamp, words)
+
+
+def day(moment: datetime) -> str:
+    """A date without the time of day, in UTC."""
+    return str(format_date(moment.astimezone(UTC), DAY_PATTERNS[locale()], rebase=False))
 
 
 def clock(seconds: float | None) -> str:
@@ -163,9 +201,11 @@ def is_live(status: str) -> bool:
 def register(app: Flask) -> None:
     """Make the functions above known to every template."""
     for function in (
-        wave, cut, when, duration_words, range_words, clock, file_size, signed, minus, why,
+        wave, cut, when, day, duration_words, range_words, clock, file_size, signed, minus, why,
         type_name, type_prompt, still, drawn_first, entry_words, error_sentence, status_words,
-        progress_words, sound_words, can_cancel, can_draw_locally, maker_words,
+        progress_words, sound_words, can_cancel, can_draw_locally, maker_words, slices, money,
+        short_money, pack_name, purchase_state, purchase_headline, purchase_sentence,
+        reversal_words,
     ):  # fmt: skip
         app.add_template_filter(function)
     app.add_template_filter(people_credits, "credits")

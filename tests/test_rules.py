@@ -33,8 +33,9 @@ PUBLIC = {
     "static", "health.show", "pages.home", "pages.preferences",
     "accounts.sign_up", "accounts.check_mail", "accounts.sign_in", "accounts.sign_out",
     "accounts.verify", "accounts.confirm", "accounts.resend",
+    "payments.pricing", "payments.cancel",
 }  # fmt: skip
-WITHOUT_CSRF = {"webhooks.receive"}  # signed by its sender; and token-authenticated API
+WITHOUT_CSRF = {"webhooks.receive", "webhooks.creem"}  # signed by senders; token-authenticated API
 ADMIN = {"provider_status.show"}  # to everybody else it is not there
 
 
@@ -47,10 +48,12 @@ class Route:
     path: str
 
 
-def routes(app: Flask, video_id: str = NOBODY, token: str = "no-token") -> Iterator[Route]:
+def routes(
+    app: Flask, video_id: str = NOBODY, token: str = "no-token", purchase_id: str = NOBODY
+) -> Iterator[Route]:
     """Every endpoint with every method it takes, HEAD and OPTIONS aside."""
     values = {"video_id": video_id, "image_id": NOBODY, "token": token, "provider": "kie"}
-    values["filename"] = "css/base.css"
+    values |= {"purchase_id": purchase_id, "road": "api", "filename": "css/base.css"}
     for rule in app.url_map.iter_rules():
         assert rule.arguments <= values.keys(), f"tell this walk what {rule} wants"
         _, path = rule.build(values, append_unknown=False) or ("", "")
@@ -120,7 +123,11 @@ def test_every_address_but_the_public_ones_wants_sign_in(
         if route.endpoint in PUBLIC | WITHOUT_CSRF | ADMIN:
             continue
         answer = send(client, route, headers=headers)
-        if headers:
+        if route.path.startswith("/api/"):
+            assert answer.status_code == 401, route
+            assert answer.mimetype == "application/problem+json", route
+            assert "WWW-Authenticate" in answer.headers, route
+        elif headers:
             assert answer.status_code == 401, route
             assert answer.headers["HX-Redirect"].startswith("/sign-in"), route
         else:

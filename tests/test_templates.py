@@ -102,7 +102,10 @@ def test_static_files_and_icons_that_a_template_names_exist(path: Path) -> None:
     assert set(named) <= SPRITE
 
 
-@pytest.mark.parametrize("address", ["/", "/sign-up", "/sign-in", "/sign-up/sent", "/nothing-here"])
+@pytest.mark.parametrize(
+    "address",
+    ["/", "/pricing", "/payment/cancel", "/sign-up", "/sign-in", "/sign-up/sent", "/nothing-here"],
+)
 @pytest.mark.parametrize("prefix", ["", "/zh"])
 def test_a_page_for_anyone_shows_only_what_is_there(
     client: FlaskClient, prefix: str, address: str
@@ -110,7 +113,9 @@ def test_a_page_for_anyone_shows_only_what_is_there(
     check(client, client.get(f"{prefix}{address}").text, address)
 
 
-@pytest.mark.parametrize("address", ["/studio", "/videos", "/credits"])
+@pytest.mark.parametrize(
+    "address", ["/studio", "/videos", "/credits", "/pricing", "/profile", "/credits-recovery"]
+)
 @pytest.mark.parametrize("prefix", ["", "/zh"])
 def test_a_page_of_a_member_shows_only_what_is_there(
     client_of: Callable[..., FlaskClient], alice: object, prefix: str, address: str

@@ -1,5 +1,7 @@
 """HTTP only: each route reads, calls one verb, renders."""
 
+from email.utils import parseaddr
+
 from flask import Flask, g
 from flask_login import current_user
 
@@ -16,6 +18,9 @@ def init_app(app: Flask) -> None:
         health,
         images,
         pages,
+        payments,
+        payments_api,
+        profile,
         prompts,
         provider_status,
         studio,
@@ -25,10 +30,15 @@ def init_app(app: Flask) -> None:
 
     for module in (
         pages, accounts, studio, images, prompts, videos, files, credits, health, webhooks,
-        provider_status,
+        provider_status, payments, payments_api, profile,
     ):  # fmt: skip
         app.register_blueprint(module.bp)
-    app.jinja_env.globals.update(limits=limits, balance=balance, current_user=current_user)
+    app.jinja_env.globals.update(
+        limits=limits,
+        balance=balance,
+        current_user=current_user,
+        contact_email=parseaddr(app.config["MAIL_FROM"])[1],
+    )
 
 
 def balance() -> int | None:

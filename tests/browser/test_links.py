@@ -14,7 +14,7 @@ from tests.browser.visitor import Visitor
 ADDRESSES = """() => [...document.querySelectorAll("[href], [src], [poster], [data-hx-get]")]
   .flatMap(one => ["href", "src", "poster", "data-hx-get"]
     .map(name => [one.getAttribute(name), one.hasAttribute("hreflang")]))
-  .filter(([address]) => address && !address.startsWith("#"))"""
+  .filter(([address]) => address && !/^(#|mailto:)/.test(address))"""
 
 
 @pytest.mark.parametrize("prefix", ["", "/zh"], ids=["en", "zh"])
@@ -26,7 +26,8 @@ def test_every_address_on_every_page_is_there(
     live = still.copy_video(finished, user_id, status="processing", progress=5)
     failed = still.copy_video(finished, user_id, status="failed", error_text="x")
     visitor = visit(still, user_id, java_script_enabled=False)  # with what stands in <noscript>
-    pages = ["/studio", "/videos", "/credits", f"/videos/{done}/receipt"]
+    pages = ["/studio", "/videos", "/credits", "/pricing", "/profile", "/credits-recovery"]
+    pages += [f"/videos/{done}/receipt", "/payment-processor?pack=starter"]
     pages += [f"/videos/{one}" for one in (done, live, failed)]
     found = addresses(visitor, [prefix + page for page in pages])
     visitor.context.clear_cookies()

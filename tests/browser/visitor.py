@@ -50,7 +50,8 @@ class Visitor:
     """One browser profile. `trouble` lists errors of scripts, of the policy and of the server.
 
     Answers of 400 and above are trouble unless `expected` names their status; requests that were
-    not answered at all are trouble unless `may_lose_answers` is set.
+    not answered at all are trouble unless `may_lose_answers` is set; other sites are trouble, but
+    for addresses that begin as one of `may_visit` does.
     """
 
     def __init__(self, browser: Browser, site: Site, **options: Any) -> None:
@@ -60,6 +61,7 @@ class Visitor:
         self.context.set_default_timeout(PATIENCE_MS)
         self.expected: set[int] = set()
         self.may_lose_answers = False
+        self.may_visit: tuple[str, ...] = ()
         self.trouble: list[str] = []
         self.requests: list[str] = []
         self.page = self.new_page()
@@ -130,7 +132,7 @@ class Visitor:
         self.trouble.append(f"console: {message.text}")
 
     def _on_request(self, request: Request) -> None:
-        if not request.url.startswith((self.site.url, "blob:", "data:")):
+        if not request.url.startswith((self.site.url, "blob:", "data:", *self.may_visit)):
             self.trouble.append(f"leaves the site: {request.url}")
         kind = "fragment" if "hx-request" in request.headers else request.resource_type
         self.requests.append(f"{request.method} {request.url.removeprefix(self.site.url)} {kind}")
