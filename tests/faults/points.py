@@ -197,11 +197,14 @@ def _watch_queue() -> None:
 
 
 def _watch_steps() -> None:
-    """Steps between which nothing is committed, but files are made."""
+    """Steps between which nothing is committed."""
     from app import media
-    from app.services import leases, sweeps
+    from app.services import clawbacks, granting, leases, payment_events, sweeps
 
     _around(media, "inspect", "inspect")
     _around(media, "make_stills", "stills")
     _around(leases, "free_dead", "free_dead")
     _around(sweeps, "refresh_due", "sweep")
+    _around(payment_events, "_keep", "event.keep")  # these three: between statements of one
+    _around(granting, "_give", "give")
+    _around(clawbacks, "settle", "settle")
