@@ -46,7 +46,7 @@ seed: packages $(CATALOGUES)  ## Add a demo user, an admin and a few finished vi
 
 test: LOCK = dev
 test: packages services $(CATALOGUES) $(KERNELS)  ## Install what the tests need, run them all (ARGS="-k credits -x")
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
 
 check: lint test  ## What CI runs: the gates, then the tests
 

@@ -24,6 +24,8 @@ from flask import (
     url_for,
 )
 from flask_login import current_user
+from werkzeug.datastructures import WWWAuthenticate
+from werkzeug.exceptions import Unauthorized
 
 from app import limits
 from app.extensions import login
@@ -97,6 +99,13 @@ def require_admin(view: View) -> View:
         return view(*args, **kwargs)
 
     return cast(View, guarded)
+
+
+def no_session() -> Unauthorized:
+    """401 for a program. The scheme is that of draft-broyer-http-cookie-auth: a form gives it."""
+    form = {"form-action": url_for("accounts.sign_in"), "cookie-name": cookie_name()}
+    wanted = WWWAuthenticate("cookie", {"realm": "CuttingASMR", **form})
+    return Unauthorized(www_authenticate=wanted)
 
 
 def ask_to_sign_in() -> Response:

@@ -7,11 +7,12 @@ from typing import Any
 
 from flask import Flask, Response, g, jsonify, make_response, render_template, request
 from flask_babel import gettext as _
+from flask_login import current_user
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
-from app import limits
+from app import auth, limits
 from app.errors import TooMany, UserError
 from app.extensions import db
 from app.htmx import is_fragment_request
@@ -54,8 +55,13 @@ def show_user_error(error: UserError) -> Response:
 
 
 def show_csrf_error(_error: CSRFError) -> Response:
-    """No token, or not ours: usually a page from before signing in or out."""
+    """No token, or not ours: usually a page from before signing in or out.
+
+    A program without a session hears that: there is nothing that could be forged.
+    """
     db.session.rollback()
+    if request.path.startswith("/api/") and not current_user.is_authenticated:
+        return show_http_error(auth.no_session())
     return _answer(
         400,
         _("This page is out of date"),

@@ -35,9 +35,9 @@ STATES = {
 FAILURES = {
     "unavailable": _l("Creem, who takes the payment, did not answer. Try again in a few minutes."),
     "rate_limited": _l("Creem had too much to do just then. Try again in a minute."),
-    "refused": _l("Creem did not take our order. We have been told; try again later."),
-    "not_found": _l("Creem did not take our order. We have been told; try again later."),
-    "no_link": _l("There is no way to pay for this pack just now. We have been told."),
+    "refused": _l("Creem did not take our order. It is written down; try again later."),
+    "not_found": _l("Creem did not take our order. It is written down; try again later."),
+    "no_link": _l("There is no way to pay for this pack just now. It is written down."),
     "garbled": _l("Creem gave an answer that we could not read. Try again in a few minutes."),
 }
 REVERSALS = {
@@ -53,6 +53,11 @@ REVERSAL_STATES = {
     "succeeded": _l("done"),
     "failed": _l("did not come about"),
 }
+DISPUTE_STATES = REVERSAL_STATES | {
+    "succeeded": _l("opened"),
+    "failed": _l("ended for us: the credits were given again"),
+}
+"""Creem tells of one only when it is opened: how it ends, a person learns."""
 
 
 def pack_name(pack: str) -> str:
@@ -73,6 +78,20 @@ def short_money(cents: int, currency: str = limits.CURRENCY) -> str:
     return str(format_currency(cents // 100, currency, format=pattern, currency_digits=False))
 
 
+def credits_words(number: int) -> str:
+    """A number of credits in words, with separators: 1,450 credits."""
+    sign = "−" if number < 0 else ""
+    amount = f"{sign}{abs(number):,}"
+    return ngettext("%(amount)s credit", "%(amount)s credits", abs(number), amount=amount)
+
+
+def discount_cents(purchase: Any) -> int:
+    """What a code at Creem's page took off. Where the price was paid as it is, it holds the tax."""
+    paid, tax = purchase.paid_cents, purchase.tax_cents or 0
+    is_plain = paid is None or paid == purchase.price_cents
+    return 0 if is_plain else max(0, int(purchase.price_cents + tax - paid))
+
+
 def purchase_state(purchase: Any) -> State:
     """Two or three words, a tone and an icon for a list."""
     state = STATES[purchase.status]
@@ -86,9 +105,14 @@ def purchase_headline(purchase: Any, has_returned: bool = False) -> str:
     if purchase.status == "pending":
         return gettext("Waiting for Creem") if has_returned else gettext("Waiting for your payment")
     if purchase.status == "completed":
-        return ngettext("%(num)d credit added", "%(num)d credits added", purchase.credits)
+        return ngettext(
+            "%(amount)s credit added",
+            "%(amount)s credits added",
+            purchase.credits,
+            amount=f"{purchase.credits:,}",
+        )
     if purchase.status in ("parked", "unmatched"):
-        return gettext("A person is looking at this payment")
+        return gettext("This payment waits for a person")
     if purchase.status == "failed":
         return gettext("That did not work")
     if purchase.status == "expired":
@@ -118,13 +142,13 @@ def purchase_sentence(purchase: Any, has_returned: bool = False) -> str:
         return gettext("They make %(videos)s, and never expire.", videos=videos)
     if status == "expired":
         return gettext(
-            "No payment came within a day, and nothing was charged. One that comes late still "
-            "counts."
+            "No payment came, and its payment page is closed. Nothing was charged. One that comes "
+            "late still counts."
         )
     if status in ("parked", "unmatched"):
         return gettext(
-            "What Creem reports is not what was ordered, so no machine decides. Nothing is lost: "
-            "the credits or the money will be yours."
+            "What Creem reports is not what was ordered, so a person has to decide. If you hear "
+            "nothing within a day, write to us."
         )
     return _returned_words(purchase)
 
@@ -141,7 +165,8 @@ def failure_words(failure: str | None) -> str:
             "This payment was not what had been ordered, and all of it went back to you."
         )
     reason = FAILURES.get(failure or "", FAILURES["unavailable"])
-    return f"{gettext('Nothing was charged.')} {gettext(reason)}"
+    nothing = gettext("Nothing was charged.")  # a line of its own, or it is not found
+    return f"{nothing} {gettext(reason)}"
 
 
 def _pending_words(has_returned: bool) -> str:
@@ -155,11 +180,11 @@ def _pending_words(has_returned: bool) -> str:
 
 def _returned_words(purchase: Any) -> str:
     back = money(purchase.returned_cents, purchase.currency)
-    taken = ngettext("%(num)d credit", "%(num)d credits", purchase.clawed_credits)
+    taken = credits_words(purchase.clawed_credits)
     if purchase.status == "disputed":
         return gettext(
-            "Your bank took %(money)s back, and %(credits)s went with it until the dispute is "
-            "settled.",
+            "You disputed this payment at your bank: %(money)s and %(credits)s are held until it "
+            "is settled.",
             money=back,
             credits=taken,
         )
@@ -174,15 +199,25 @@ def _returned_words(purchase: Any) -> str:
 
 def reversal_words(reversal: Any) -> str:
     """What kind of return it is, and how far: "Refund, done"."""
-    kind, state = REVERSALS[reversal.kind], REVERSAL_STATES[reversal.status]
+    states = DISPUTE_STATES if reversal.kind == "dispute" else REVERSAL_STATES
+    kind, state = REVERSALS[reversal.kind], states[reversal.status]
     return gettext("%(kind)s, %(state)s", kind=gettext(kind), state=gettext(state))
 
 
-def recheck_words(found: int, credits: int, unanswered: int) -> tuple[str, str]:
+def found_words(number: int) -> str:
+    """A payment was found, and its credits came."""
+    return gettext("Found: %(credits)s are on your balance now.", credits=credits_words(number))
+
+
+def recheck_words(found: int, credits: int, unanswered: int, asked: int) -> tuple[str, str]:
     """Tone and text of what a second look at Creem has found."""
     if found:
-        given = ngettext("%(num)d credit", "%(num)d credits", credits)
-        return "success", gettext("Found: %(credits)s are on your balance now.", credits=given)
+        return "success", found_words(credits)
+    if not asked:
+        return "warning", gettext(
+            "Creem was not asked: these orders were begun on its plain payment link, which cannot "
+            "be asked for. If you have paid, Creem's receipt has an order number: name it below."
+        )
     if unanswered:
         return "warning", gettext(
             "Creem does not answer just now. Nothing is lost; look again in a few minutes."

@@ -74,6 +74,8 @@ def init_app(app: Flask) -> None:
             response.headers["Cache-Control"] = f"public, max-age={STATIC_MAX_AGE_S}, immutable"
         elif "Cache-Control" not in response.headers:
             response.headers["Cache-Control"] = "no-store"
+        if response.status_code < 400:  # the flood limits say it with every answer
+            response.headers.pop("Retry-After", None)
         return response
 
     app.jinja_env.globals.update(asset=asset_of(app))

@@ -16,9 +16,11 @@ from markupsafe import Markup
 from app import catalogue
 from app.catalogue import VideoType
 from app.errors import _l
-from app.i18n import gettext, locale, ngettext
+from app.i18n import gettext, locale
 from app.models.video import LIVE
 from app.payment_words import (
+    credits_words,
+    discount_cents,
     money,
     pack_name,
     purchase_headline,
@@ -140,12 +142,12 @@ def file_size(size_bytes: int | None) -> str:
 
 def signed(amount: int) -> str:
     """A number of credits with its sign, by the typographic minus."""
-    return f"+{amount}" if amount > 0 else minus(amount)
+    return f"+{amount:,}" if amount > 0 else minus(amount)
 
 
 def minus(number: int) -> str:
-    """A whole number whose minus sign is as wide as a plus."""
-    return f"−{-number}" if number < 0 else str(number)
+    """A whole number with separators, whose minus sign is as wide as a plus."""
+    return f"−{-number:,}" if number < 0 else f"{number:,}"
 
 
 def type_name(type_id: str) -> str:
@@ -190,7 +192,7 @@ def why(entry: Any) -> str:
 
 def people_credits(amount: int) -> str:
     """A number of credits in words."""
-    return ngettext("%(amount)s credit", "%(amount)s credits", abs(amount), amount=minus(amount))
+    return credits_words(amount)
 
 
 def is_live(status: str) -> bool:
@@ -205,7 +207,7 @@ def register(app: Flask) -> None:
         type_name, type_prompt, still, drawn_first, entry_words, error_sentence, status_words,
         progress_words, sound_words, can_cancel, can_draw_locally, maker_words, slices, money,
         short_money, pack_name, purchase_state, purchase_headline, purchase_sentence,
-        reversal_words,
+        reversal_words, discount_cents,
     ):  # fmt: skip
         app.add_template_filter(function)
     app.add_template_filter(people_credits, "credits")

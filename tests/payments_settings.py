@@ -8,4 +8,4 @@ CREEM = {
     "CREEM_PRODUCT_STANDARD": "prod_standard",
     "CREEM_PRODUCT_PREMIUM": "prod_premium",
 }
-"""Add CREEM_API_BASE_URL of a simulator, and CREEM_PAYMENT_LINK_… where the second road is meant."""
+"""Add CREEM_API_BASE_URL of a simulator, and CREEM_PAYMENT_LINK_… for the second road."""

@@ -20,6 +20,7 @@ from tests.services.payments.seller import (
 from tests.simulators.creem import CreemHouse
 
 Flask_ = Callable[..., Result]
+NOTHING = "0 purchases and 0 events are waiting\n"
 
 
 @pytest.fixture
@@ -191,7 +192,7 @@ def test_a_stranger_is_not_shown(payments: Flask_) -> None:
 def test_what_waits_is_listed_until_it_was_decided(
     payments: Flask_, seller: Seller, alice: Person
 ) -> None:
-    assert payments("parked").output == "0 waiting\n"
+    assert payments("parked").output == NOTHING
     unowned = seller.pay_unowned(email="payer@else.example")
     seller.deliver(unowned.event)
     wrong = seller.pay(seller.buy(alice))
@@ -203,7 +204,7 @@ def test_what_waits_is_listed_until_it_was_decided(
     assert sorted(line.split()[1] for line in kept) == sorted([unowned.order.id, wrong.order.id])
     assert first.endswith(f"checkout.completed {unowned.order.id} unmatched")
     assert second.endswith(f"checkout.completed {wrong.order.id} units")
-    assert "no JSON" in third and count == "3 waiting"
+    assert "no JSON" in third and count == "2 purchases and 3 events are waiting"
     given = payments("assign", unowned.order.id, alice.email)
     assert (given.exit_code, given.output) == (
         0,
@@ -216,7 +217,7 @@ def test_what_waits_is_listed_until_it_was_decided(
     )
     refused(payments("accept", wrong.order.id), "waits for a decision")
     assert payments("dismiss", third.split()[0]).output == "dismissed\n"
-    assert payments("parked").output == "0 waiting\n"
+    assert payments("parked").output == NOTHING
     assert seller.gained(alice) == 230
 
 

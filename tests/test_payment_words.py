@@ -13,6 +13,10 @@ from app import payment_words as words
 from app import template_filters as filters
 from app.i18n import LOCALES
 
+SECOND_LOOKS = ((1, 115, 0, 1), (0, 0, 1, 1), (0, 0, 0, 1), (0, 0, 0, 0))
+"""Found, their credits, unanswered, asked."""
+KINDS = ("refund", "dispute")
+
 
 @pytest.fixture(scope="module")
 def site() -> Flask:
@@ -75,9 +79,31 @@ def test_amounts(english: None) -> None:
 
 
 def test_a_second_look_says_what_it_found(english: None) -> None:
-    tones = [words.recheck_words(*found)[0] for found in ((1, 115, 0), (0, 0, 1), (0, 0, 0))]
-    assert tones == ["success", "warning", "info"]
-    assert "115 credits" in words.recheck_words(1, 115, 1)[1]
+    tones = [words.recheck_words(*found)[0] for found in SECOND_LOOKS]
+    assert tones == ["success", "warning", "info", "warning"]
+    assert "115 credits" in words.recheck_words(1, 115, 1, 2)[1]
+    assert "Creem was not asked" in words.recheck_words(0, 0, 0, 0)[1]
+
+
+def test_a_dispute_is_not_said_to_be_done(english: None) -> None:
+    said = [words.reversal_words(SimpleNamespace(kind=kind, status="succeeded")) for kind in KINDS]
+    assert said == ["Refund, done", "Dispute with your bank, opened"]
+
+
+@pytest.mark.parametrize(
+    ("paid", "tax", "discount"),
+    [(None, None, 0), (990, 0, 0), (1178, 188, 0), (891, 0, 99), (1060, 169, 99), (990, 158, 0)],
+)
+def test_a_receipt_adds_up(paid: int | None, tax: int | None, discount: int) -> None:
+    assert words.discount_cents(purchase(paid_cents=paid, tax_cents=tax)) == discount
+
+
+def test_numbers_of_credits_have_separators(english: None) -> None:
+    assert [filters.minus(n) for n in (1450, -1450, 999)] == ["1,450", "−1,450", "999"]
+    assert [filters.signed(n) for n in (1450, -1450)] == ["+1,450", "−1,450"]
+    assert [filters.people_credits(n) for n in (1450, 1)] == ["1,450 credits", "1 credit"]
+    paid = purchase(status="completed", credits=1450)
+    assert words.purchase_headline(paid) == "1,450 credits added"
 
 
 @pytest.mark.parametrize(("count", "height"), [(1, 20), (11, 20), (49, 20), (50, 40), (145, 60)])

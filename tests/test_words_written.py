@@ -20,6 +20,7 @@ OF_PAYMENTS = {
     "books.py", "checkouts.py", "clawbacks.py", "comparing.py", "fulfilment.py", "granting.py",
     "money_back.py", "purchases.py", "recoveries.py", "reconciling.py", "reversals.py",
 }  # fmt: skip
+TRANSLATED = {"_", "_l", "_n", "gettext", "ngettext"}
 KEY_STATES = {"healthy", "parked", "disabled"}
 BY_PLACE = {
     "_end": ("status", 1),
@@ -74,3 +75,17 @@ def test_every_state_of_a_payment_that_is_written_is_in_the_list() -> None:
     worked_out = {"disputed", "refunded", "partly_refunded"}  # by clawbacks._status
     assert found >= PURCHASE_STATES - worked_out
     assert found >= {"starting", "succeeded"}
+
+
+def test_no_text_is_translated_inside_an_f_string() -> None:
+    """The collector of texts does not look into them, on Python 3.11."""
+    hidden = [
+        f"{path.name}:{call.lineno}"
+        for path in sorted((ROOT / "app").rglob("*.py"))
+        for outer in ast.walk(ast.parse(path.read_text()))
+        if isinstance(outer, ast.JoinedStr)
+        for call in ast.walk(outer)
+        if isinstance(call, ast.Call) and ast.unparse(call.func) in TRANSLATED
+        if call.args and isinstance(call.args[0], ast.Constant)
+    ]
+    assert hidden == []

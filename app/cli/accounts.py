@@ -3,8 +3,8 @@
 import click
 from flask.cli import AppGroup
 
-from app.cli.refusals import says_no
-from app.models import User, new_id
+from app.cli.refusals import get_user, says_no
+from app.models import new_id
 from app.services import accounts, credits, ledger
 
 REASON_MAX_CHARS = 40  # as wide as the ledger's column
@@ -44,7 +44,7 @@ def grant_credits(email: str, number: int, reason: str) -> None:
         raise click.UsageError(
             f"a number other than 0, a reason of 1 to {REASON_MAX_CHARS} letters"
         )
-    user_id = _user(email).id
+    user_id = get_user(email).id
     credits.adjust(user_id, number, key=f"adjustment:{new_id()}", reason=reason)
     click.echo(f"{email}: {_credits(credits.balance_of(user_id))}")
 
@@ -54,7 +54,7 @@ def grant_credits(email: str, number: int, reason: str) -> None:
 @says_no
 def show_credits(email: str) -> None:
     """Print a balance and the latest entries."""
-    user_id = _user(email).id
+    user_id = get_user(email).id
     totals = ledger.totals(user_id)
     click.echo(f"{email}: {_credits(credits.balance_of(user_id))}")
     click.echo(" ".join(f"{name} {number}" for name, number in totals.items()))
@@ -74,13 +74,6 @@ def verify_ledger() -> None:
     if found:
         raise click.ClickException(f"{len(found)} differ")
     click.echo("The ledger adds up.")
-
-
-def _user(email: str) -> User:
-    user = accounts.find(email)
-    if user is None:
-        raise click.ClickException(f"{email} has no account")
-    return user
 
 
 def _credits(number: int) -> str:

@@ -4,9 +4,9 @@ import click
 from flask.cli import AppGroup
 
 from app import limits
-from app.cli.refusals import says_no
+from app.cli.refusals import get_user, says_no
 from app.payments import PaymentError
-from app.services import accounts, comparing, credits, money_back, purchases, recoveries
+from app.services import comparing, credits, money_back, purchases, recoveries
 
 payments_group = AppGroup("payments", help="Packs of credits, and the money for them.")
 COMMANDS = (payments_group,)
@@ -14,7 +14,11 @@ COMMANDS = (payments_group,)
 
 @payments_group.command("reconcile")
 @click.option(
-    "--days", type=click.IntRange(1, 3650), default=limits.COMPARE_DAYS, show_default=True
+    "--days",
+    type=click.IntRange(1, 3650),
+    default=limits.COMPARE_DAYS,
+    show_default=True,
+    help="How many days of Creem's books to compare.",
 )
 def reconcile(days: int) -> None:
     """Ask Creem for all that waits, then compare its books with ours; status 1 if they differ."""
@@ -31,7 +35,12 @@ def reconcile(days: int) -> None:
 
 @payments_group.command("refund")
 @click.argument("purchase")
-@click.option("--force", "is_forced", is_flag=True, help="Although it is spent, or too old.")
+@click.option(
+    "--force",
+    "is_forced",
+    is_flag=True,
+    help="Although it is spent or too old; the balance may go below zero.",
+)
 @says_no
 def refund(purchase: str, is_forced: bool) -> None:
     """Refund PURCHASE (our number, or Creem's order) in full, through Creem; takes the credits."""
@@ -45,9 +54,7 @@ def refund(purchase: str, is_forced: bool) -> None:
 @says_no
 def show(email: str) -> None:
     """List a user's purchases, the newest first, and what went back of them."""
-    user = accounts.find(email)
-    if user is None:
-        raise click.ClickException(f"{email} has no account")
+    user = get_user(email)
     for one in purchases.of_user(user.id):
         click.echo(
             f"{one.created_at:%Y-%m-%d %H:%M}Z {one.id} {one.pack} {one.status} "
@@ -61,7 +68,8 @@ def show(email: str) -> None:
 @payments_group.command("parked")
 def parked() -> None:
     """List the purchases and events that wait for a person."""
-    for purchase in purchases.waiting():
+    unsettled = purchases.waiting()
+    for purchase in unsettled:
         order = purchase.order_id or "-"
         click.echo(
             f"order {order} purchase {purchase.id} {purchase.status} {purchase.failure or ''}"
@@ -70,7 +78,7 @@ def parked() -> None:
     for one in found:
         order = one.order_id or "-"
         click.echo(f"{one.id} {one.received_at:%Y-%m-%d %H:%M}Z {one.type} {order} {one.reason}")
-    click.echo(f"{len(found)} waiting")
+    click.echo(f"{len(unsettled)} purchases and {len(found)} events are waiting")
 
 
 @payments_group.command("assign")
@@ -79,9 +87,7 @@ def parked() -> None:
 @says_no
 def assign(order: str, email: str) -> None:
     """Give the unmatched payment of Creem's ORDER to EMAIL's account, with its credits."""
-    user = accounts.find(email)
-    if user is None:
-        raise click.ClickException(f"{email} has no account")
+    user = get_user(email)
     purchase = recoveries.assign(order, user.id)
     click.echo(f"{purchase.credits} credits of order {order} are on {email}'s account")
 

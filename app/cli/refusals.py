@@ -1,4 +1,4 @@
-"""A rule that says no, as a terminal hears it."""
+"""What a terminal hears: a rule that says no, an account that is not there."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -7,6 +7,8 @@ from typing import Any, TypeVar, cast
 import click
 
 from app.errors import UserError
+from app.models import User
+from app.services import accounts
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -22,3 +24,11 @@ def says_no(command: Command) -> Command:
             raise click.ClickException(str(error)) from error
 
     return cast(Command, wrapped)
+
+
+def get_user(email: str) -> User:
+    """The account of an address; without one the command ends."""
+    user = accounts.find(email)
+    if user is None:
+        raise click.ClickException(f"{email} has no account")
+    return user

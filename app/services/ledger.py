@@ -50,19 +50,21 @@ def every(user_id: int) -> Iterator[Row[Any]]:
 
 
 def totals(user_id: int) -> dict[str, int]:
-    """Credits ever granted, spent and returned."""
+    """Credits ever granted, taken back, spent and returned: the balance, in four sums."""
 
     def sum_of(condition: Any) -> Any:
         return func.coalesce(func.sum(case((condition, CreditEntry.amount), else_=0)), 0)
 
+    is_of_videos = CreditEntry.kind.in_(("spend", "refund"))
     row = db.session.execute(
         select(
-            sum_of(CreditEntry.kind.not_in(("spend", "refund"))),
+            sum_of(~is_of_videos & (CreditEntry.amount > 0)),
+            -sum_of(~is_of_videos & (CreditEntry.amount < 0)),
             -sum_of(CreditEntry.kind == "spend"),
             sum_of(CreditEntry.kind == "refund"),
         ).where(CreditEntry.user_id == user_id)
     ).one()
-    return {"granted": int(row[0]), "spent": int(row[1]), "returned": int(row[2])}
+    return dict(zip(("granted", "taken", "spent", "returned"), map(int, row), strict=True))
 
 
 def returned(user_id: int, size: int = 5) -> list[Row[Any]]:

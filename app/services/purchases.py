@@ -57,11 +57,39 @@ class PaymentsUnavailable(UserError):
         )
 
 
-def buy(user_id: int, pack: str, *, success_url: str, road: Road = "api") -> Purchase:
+class PriceChanged(UserError):
+    """The price in the form is not the pack's at this moment. Nothing was charged."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _l("The price of this pack has changed. Nothing was charged; this is the new price.")
+        )
+
+
+class CreemSilent(UserError):
+    """Creem cannot be asked just now; what is asked for stays as it is."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__(
+            _l("Creem cannot be asked just now. Nothing is lost; try again in a few minutes.")
+        )
+
+
+def buy(
+    user_id: int,
+    pack: str,
+    *,
+    success_url: str,
+    price_cents: int | None = None,
+    road: Road = "api",
+) -> Purchase:
     """Begin a purchase, or come back to an open one of the same pack, and open its payment page.
 
-    `success_url` is where Creem sends the buyer afterwards, without a query.  Raises UserError on
-    field `pack`, TooMany, and PaymentsUnavailable once both roads failed.
+    `success_url` is where Creem sends the buyer afterwards, without a query; `price_cents` is the
+    price that the buyer was shown.  Raises UserError on field `pack`, PriceChanged, TooMany, and
+    PaymentsUnavailable once both roads failed.
     """
     creem, offer = vendors.current().payments, packs.find(pack)
     if offer is None:
@@ -69,6 +97,8 @@ def buy(user_id: int, pack: str, *, success_url: str, road: Road = "api") -> Pur
         raise UserError(text, field="pack", names=", ".join(limits.PACKS))
     if creem is None or not offer.is_on_sale:
         raise PaymentsUnavailable
+    if price_cents not in (None, offer.price_cents):
+        raise PriceChanged
     is_new = False
     for _ in range(MOST_OPEN):
         purchase_id, is_new = _begin(user_id, offer, road)
@@ -268,7 +298,7 @@ def parked_events() -> Sequence[PaymentEvent]:
 
 
 def portal_url(user_id: int) -> str:
-    """A link to Creem's portal for this buyer. Raises UserError, or PaymentsUnavailable."""
+    """A link to Creem's portal for this buyer. Raises UserError, or CreemSilent."""
     creem = vendors.current().payments
     customer_id = db.session.scalar(
         select(Purchase.customer_id)
@@ -277,12 +307,17 @@ def portal_url(user_id: int) -> str:
         .limit(1)
     )
     if customer_id is None:
-        raise UserError(_l("Creem's portal opens with your first purchase."))
+        raise UserError(
+            _l(
+                "Creem's portal opens from here after a payment with this account's address. For "
+                "other payments, Creem's own mail has the link."
+            )
+        )
     db.session.rollback()
     if creem is None:
-        raise PaymentsUnavailable
+        raise CreemSilent
     try:
         return creem.portal_url(customer_id)
     except PaymentError as error:
         log.warning("no portal: %s", error)
-    raise PaymentsUnavailable
+    raise CreemSilent

@@ -54,7 +54,7 @@ def recheck(user_id: int) -> Recheck:
     """Ask Creem for the user's unfinished purchases, and grant what turns out to be paid."""
     creem = vendors.current().payments
     if creem is None:
-        raise purchases.PaymentsUnavailable
+        raise purchases.CreemSilent
     waiting = [
         (purchase.id, purchase.checkout_id, purchase.credits)
         for purchase in unfinished(user_id)

@@ -68,6 +68,19 @@ def test_a_debt_is_shown_as_owed(alice_client: FlaskClient, alice: Person, call:
     assert "30 credits owed" in alice_client.get("/credits").text
 
 
+def test_what_was_taken_back_is_not_said_to_be_received(
+    alice_client: FlaskClient, alice: Person, call: Call
+) -> None:
+    assert "Taken back" not in alice_client.get("/credits").text
+    call(credits.adjust, alice.id, 1450, key="test:gift", reason="test")
+    call(credits.adjust, alice.id, -1570, key="test:debt", reason="test")
+    lines = re.findall(r"<dt>([^<]+)</dt><dd[^>]*>([^<]+)</dd>", alice_client.get("/credits").text)
+    assert lines == [
+        ("Received", "+1,550"), ("Taken back", "−1,570"), ("Spent on videos", "0"),
+        ("Came back", "0"), ("Balance", "−20"),
+    ]  # fmt: skip
+
+
 def test_credits_want_a_sign_in(client: FlaskClient) -> None:
     assert client.get("/credits").status_code == 302
     assert client.get("/credits.csv").status_code == 302

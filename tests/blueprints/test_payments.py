@@ -2,11 +2,15 @@
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 from flask import Flask
+from sqlalchemy import update
 
 from app import limits
+from app.extensions import db
+from app.models import Purchase, now
 from app.services import credits
 from tests.blueprints import shop
 from tests.blueprints.conftest import HTMX
@@ -32,6 +36,7 @@ def test_everybody_sees_the_packs_with_what_they_make(client: Browser) -> None:
         assert f"{pack.credits // limits.PRICE_CREDITS} videos of 8 seconds" in page
         assert f'href="{PROCESSOR}?pack={name}"' in page
     assert [price in page for price in ("$9.90", "$30", "$99", "$0.86 a video")] == [True] * 4
+    assert "It is easier to see 35 than to divide 355 by 10." in page
     assert "data-best" not in page and not re.search(r"\d ?% ?off", page)
     rows = re.findall(
         r'<th scope="row"[^>]*>([^<]*)</th><td[^>]*>([^<]*)</td>.*?<b>(\d+)</b>', page
@@ -128,8 +133,79 @@ def test_the_buyer_is_sent_on_once_and_not_by_going_back(
     assert f'href="{creem.checkout_url(checkout.id)}"' in first.text
     assert "form-action 'self'" in first.headers["Content-Security-Policy"]
     again = alice_client.get(address)
-    assert "Refresh" not in again.headers
-    assert f'href="{creem.checkout_url(checkout.id)}"' in again.text
+    assert "Refresh" not in again.headers and "/checkout/" not in again.text
+    assert "Continue to Creem" in again.text and f'action="{PROCESSOR}"' in again.text
+
+
+def test_a_second_press_meanwhile_waits_and_goes_on(
+    alice: Person, alice_client: Browser, add_purchase: AddPurchase, call: Call, creem: CreemHouse
+) -> None:
+    purchase_id = add_purchase(alice)  # another request is asking Creem for its page
+    assert buy(alice_client) == purchase_id and creem.requests == []
+    address = f"{PROCESSOR}?purchase={purchase_id}"
+    for _ in range(2):
+        page = alice_client.get(address)
+        assert page.headers["Refresh"] == "2" and "page is being opened" in page.text
+        assert "Open the payment page" in page.text and "Another pack" in page.text
+    url = "https://creem.test/checkout/ch_1"
+    call(_change, purchase_id, checkout_url=url)
+    assert alice_client.get(address).headers["Refresh"] == f"1; url={url}"
+    assert "Refresh" not in alice_client.get(address).headers
+
+
+def test_where_nobody_opens_the_page_any_more_it_stands_still(
+    alice: Person, alice_client: Browser, add_purchase: AddPurchase, call: Call, rows: Rows
+) -> None:
+    purchase_id = add_purchase(alice)
+    buy(alice_client)
+    call(_change, purchase_id, created_at=now() - timedelta(seconds=limits.OPENING_S + 1))
+    page = alice_client.get(f"{PROCESSOR}?purchase={purchase_id}")
+    assert "Refresh" not in page.headers and "Open the payment page" in page.text
+    assert buy(alice_client) == purchase_id
+    assert rows("SELECT checkout_url IS NOT NULL AS has_page FROM purchases") == [{"has_page": 1}]
+
+
+def _change(purchase_id: str, **values: object) -> None:
+    db.session.execute(update(Purchase).where(Purchase.id == purchase_id).values(**values))
+    db.session.commit()
+
+
+@pytest.mark.parametrize("address", [f"{PROCESSOR}?pack=starter", "/pricing"])
+def test_the_price_that_was_shown_is_the_price(alice_client: Browser, address: str) -> None:
+    assert 'name="price" value="990"' in alice_client.get(address).text
+
+
+def test_at_another_price_nothing_is_bought_and_the_new_one_is_shown(
+    alice_client: Browser, rows: Rows, creem: CreemHouse
+) -> None:
+    form = {"pack": "starter", "price": "890"}
+    page = alice_client.post(PROCESSOR, data=form)
+    assert page.status_code == 422 and "this is the new price" in page.text
+    assert 'name="price" value="990"' in page.text and 'role="alert"' in page.text
+    part = alice_client.post(PROCESSOR, data=form, headers=HTMX)
+    assert (part.status_code, part.headers["HX-Redirect"]) == (204, f"{PROCESSOR}?pack=starter")
+    assert "this is the new price" in alice_client.get(part.headers["HX-Redirect"]).text
+    assert rows(STATUSES) == [] and creem.requests == []
+
+
+@pytest.mark.parametrize("price", ["", "cheap", "9" * 5000, "9.90"])
+def test_a_price_that_is_none_is_not_compared(alice_client: Browser, price: str) -> None:
+    answer = alice_client.post(PROCESSOR, data={"pack": "starter", "price": price})
+    assert answer.status_code == 303
+
+
+@pytest.mark.parametrize("prefix", ["", "/zh"])
+def test_pressing_buy_signed_out_comes_back_to_the_same_pack(
+    client: Browser, rows: Rows, prefix: str
+) -> None:
+    address = f"{prefix}{PROCESSOR}"
+    door = f"{prefix}/sign-in?next={address}?pack%3Dpremium"
+    page = client.post(address, data={"pack": "premium"})
+    assert (page.status_code, page.location) == (302, door)
+    part = client.post(address, data={"pack": "premium"}, headers=HTMX)
+    assert (part.status_code, part.headers["HX-Redirect"]) == (401, door)
+    assert client.post(address, data={"pack": "huge"}).location.endswith("/studio")
+    assert rows(STATUSES) == []
 
 
 def test_the_page_after_buying_keeps_the_language(alice_client: Browser, creem: CreemHouse) -> None:

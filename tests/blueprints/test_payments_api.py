@@ -213,3 +213,18 @@ def test_a_fault_of_ours_asks_creem_to_come_again(
     rename("away", "payment_events")
     assert deliver(payment.event).json == {"outcome": "done"}
     assert rows("SELECT amount FROM credit_entries WHERE kind = 'purchase'") == [{"amount": 115}]
+
+
+def test_without_session_and_token_a_program_hears_that_it_has_no_session(
+    client: Browser,
+) -> None:
+    answer = client.post("/api/payments/creem-advanced", json={"pack": "starter"}, csrf=False)
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"].startswith("Cookie ")
+    assert answer.content_type == "application/problem+json"
+
+
+def test_what_is_nested_too_deep_is_the_programs_mistake(alice_client: Browser) -> None:
+    body = "[" * 100_000
+    answer = alice_client.post("/api/payments/creem", data=body, content_type="application/json")
+    assert answer.status_code == 400

@@ -18,6 +18,7 @@ pytest_plugins = ["tests.faults.fixtures"]
 
 GRANTED = "SELECT user_id, amount FROM credit_entries WHERE kind = 'purchase'"
 SUCCESS = "/payment/success"
+CANCEL = "/payment/cancel"
 RECOVERY = "/credits-recovery"
 CLAIMS = f"{RECOVERY}/claims"
 
@@ -45,9 +46,11 @@ def test_while_creem_does_not_answer_the_page_waits(
     creem.fault("bad_key", where="checkouts.get")
     page = alice_client.get(way_back(payment)).text
     assert "Waiting for Creem" in page and "Continue to Creem" not in page
-    assert f'data-hx-get="/purchases/{purchase_id}?returned=1"' in page
+    assert f'data-hx-get="/purchases/{purchase_id}"' in page
+    query = way_back(payment).partition("?")[2].replace("&", "&amp;")
+    assert f'<noscript><p><a class="btn" href="{SUCCESS}?{query}">' in page
     deliver(payment.event)
-    card = alice_client.get(f"/purchases/{purchase_id}?returned=1", headers=HTMX).text
+    card = alice_client.get(f"/purchases/{purchase_id}", headers=HTMX).text
     assert "115 credits added" in card
 
 
@@ -70,6 +73,8 @@ def test_an_address_that_creem_did_not_sign_leads_nowhere(
     assert answer.status_code == 404
     told = answer.text.partition("<main")[2]  # the links to other languages repeat the address
     assert "signature" not in told and "ord_" not in told and "Creem" not in told
+    assert "Which payment was it?" in told and "charged" not in told
+    assert 'href="/profile"' in told and f'href="{RECOVERY}"' in told
     assert rows(GRANTED) == []
 
 
@@ -79,6 +84,7 @@ def test_anothers_way_back_is_not_there(
     address = way_back(pay(creem, buy(alice_client)))
     answer = bob_client.get(address)
     assert answer.status_code == 404 and "alice" not in answer.text
+    assert "another than this one" in answer.text and "charged" not in answer.text
     assert rows(GRANTED) == []
 
 
@@ -98,12 +104,24 @@ def test_without_a_query_the_newest_purchase_is_shown(
     assert alice_client.get(SUCCESS).location == "/pricing"
     add_purchase(alice, status="expired")
     newest = add_purchase(alice)
-    assert f'id="purchase-{newest}"' in alice_client.get(SUCCESS).text
+    page = alice_client.get(SUCCESS).text
+    assert f'id="purchase-{newest}"' in page
+    assert "Waiting for your payment" in page and "Waiting for Creem" not in page
 
 
-def test_coming_back_without_having_paid(client: Browser) -> None:
-    page = client.get("/payment/cancel").text
-    assert "Nothing was charged" in page and 'href="/pricing"' in page
+def test_coming_back_without_having_paid(
+    client: Browser, alice_client: Browser, creem: CreemHouse, deliver: Deliver
+) -> None:
+    for stranger in (client, alice_client):
+        page = stranger.get(CANCEL).text
+        assert "No order to show" in page and "charged" not in page and 'href="/pricing"' in page
+    purchase_id = buy(alice_client)
+    page = alice_client.get(CANCEL).text
+    assert f'id="purchase-{purchase_id}" data-status="pending"' in page
+    assert "Continue to Creem" in page and "charged" not in page
+    deliver(pay(creem, purchase_id).event)
+    assert "115 credits added" in alice_client.get(CANCEL).text
+    assert "No order to show" in client.get(CANCEL).text
 
 
 # Finding a payment -------------------------------------------------------------------------------
@@ -119,6 +137,26 @@ def test_what_is_open_is_listed(
     page = alice_client.get(RECOVERY).text
     assert re.findall(r'href="/purchases/([^"]+)"', page) == [mine]
     assert "Being checked" in page and strange not in page
+
+
+def test_what_was_never_paid_stands_below_what_is_open(
+    alice: Person, alice_client: Browser, add_purchase: AddPurchase
+) -> None:
+    never = [add_purchase(alice, status=status) for status in ("failed", "expired")]
+    page = alice_client.get(RECOVERY).text
+    above, _, below = page.partition('<details id="never-paid">')
+    assert "Nothing is open" in above and "Never paid (2)" in below and "Check again" in above
+    assert re.findall(r'href="/purchases/([^"]+)"', below) == never[::-1]
+
+
+def test_checking_again_says_when_nobody_can_be_asked(
+    alice: Person, alice_client: Browser, add_purchase: AddPurchase, creem: CreemHouse
+) -> None:
+    add_purchase(alice, road="link")
+    alice_client.post(RECOVERY)
+    page = alice_client.get(RECOVERY).text
+    assert "Creem was not asked" in page and "No payment was found" not in page
+    assert creem.requests == []
 
 
 def test_checking_again_finds_a_payment_whose_event_was_lost(

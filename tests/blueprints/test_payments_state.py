@@ -7,7 +7,7 @@ import pytest
 from app.services import credits
 from tests.blueprints import shop
 from tests.blueprints.conftest import HTMX
-from tests.blueprints.shop import AddPurchase, Deliver, buy, pay
+from tests.blueprints.shop import AddPurchase, Deliver, buy, pay, way_back
 from tests.cast import Browser, Person
 from tests.conftest import Call, Rows
 from tests.simulators.creem import CreemHouse
@@ -34,11 +34,54 @@ def test_a_waiting_card_becomes_credits_by_itself(
     assert rows("SELECT amount FROM credit_entries WHERE kind = 'purchase'") == [{"amount": 115}]
 
 
-def test_who_just_came_back_waits_for_creem(alice_client: Browser) -> None:
+def test_who_just_came_back_waits_for_creem(alice_client: Browser, creem: CreemHouse) -> None:
     purchase_id = buy(alice_client)
-    card = alice_client.get(f"/purchases/{purchase_id}?returned=1", headers=HTMX).text
-    assert "Waiting for Creem" in card and "Continue to Creem" not in card  # or it is paid twice
-    assert f'data-hx-get="/purchases/{purchase_id}?returned=1"' in card
+    address = f"/purchases/{purchase_id}"
+    assert "Waiting for your payment" in alice_client.get(f"{address}?returned=1").text
+    creem.fault("bad_key", where="checkouts.get")
+    alice_client.get(way_back(pay(creem, purchase_id)))
+    for headers in ({}, HTMX):
+        card = alice_client.get(address, headers=headers).text
+        assert "Waiting for Creem" in card
+        assert 'name="price"' not in card  # or it is paid twice
+
+
+def test_an_open_order_goes_on_by_the_form_that_asks_creem_first(
+    alice: Person, alice_client: Browser, creem: CreemHouse, rows: Rows
+) -> None:
+    old = buy(alice_client)
+    creem.expire(next(iter(creem.checkouts)))
+    for address in (f"/purchases/{old}", f"{PROCESSOR}?purchase={old}"):
+        alice_client.get(address)
+        page = alice_client.get(address).text
+        assert f'<form method="post" action="{PROCESSOR}"' in page
+        assert 'name="pack" value="starter"' in page and 'name="price" value="990"' in page
+        assert "/checkout/" not in page and "Another pack" in page
+    new = buy(alice_client)
+    assert rows("SELECT id, status FROM purchases ORDER BY created_at") == [
+        {"id": old, "status": "expired"}, {"id": new, "status": "pending"},
+    ]  # fmt: skip
+
+
+def test_an_order_of_what_is_not_sold_now_has_no_button(
+    alice: Person, alice_client: Browser, add_purchase: AddPurchase
+) -> None:
+    page = alice_client.get(f"/purchases/{add_purchase(alice, pack='huge')}").text
+    assert "Waiting for your payment" in page and "Another pack" in page
+    assert f'action="{PROCESSOR}"' not in page
+
+
+def test_a_receipt_is_loaded_again_once_it_is_paid(
+    alice_client: Browser, creem: CreemHouse, deliver: Deliver
+) -> None:
+    purchase_id = buy(alice_client)
+    poll = f"/purchases/{purchase_id}?on=receipt"
+    assert f'data-hx-get="{poll}"' in alice_client.get(f"/purchases/{purchase_id}").text
+    waiting = alice_client.get(poll, headers=HTMX)
+    assert f'data-hx-get="{poll}"' in waiting.text and "HX-Refresh" not in waiting.headers
+    deliver(pay(creem, purchase_id).event)
+    paid = alice_client.get(poll, headers=HTMX)
+    assert (paid.status_code, paid.headers["HX-Refresh"], paid.text) == (204, "true", "")
 
 
 @pytest.mark.parametrize(
@@ -46,11 +89,14 @@ def test_who_just_came_back_waits_for_creem(alice_client: Browser) -> None:
     [
         ({"status": "failed", "failure": "unavailable"}, "Nothing was charged."),
         ({"status": "failed", "failure": "new class"}, "Nothing was charged."),
-        ({"status": "expired"}, "One that comes late still counts"),
-        ({"status": "parked", "failure": "amount"}, "Nothing is lost"),
+        ({"status": "expired"}, "its payment page is closed"),
+        ({"status": "parked", "failure": "amount"}, "a person has to decide"),
         ({"status": "refunded", "returned_cents": 990, "clawed_credits": 115}, "115 credits of"),
         ({"status": "partly_refunded", "returned_cents": 495, "clawed_credits": 58}, "$4.95 went"),
-        ({"status": "disputed", "returned_cents": 990, "clawed_credits": 115}, "Your bank took"),
+        (
+            {"status": "disputed", "returned_cents": 990, "clawed_credits": 115},
+            "You disputed this payment",
+        ),
     ],
 )
 def test_every_end_has_its_words(
@@ -73,7 +119,7 @@ def test_a_balance_below_zero_is_explained(
     call(credits.adjust, alice.id, -140, key="test:debt", reason="test")
     gone = add_purchase(alice, status="refunded", returned_cents=990, clawed_credits=115)
     page = alice_client.get(f"/purchases/{gone}").text
-    assert "Your balance is −40" in page and "above zero" in page
+    assert "Your balance is −40. Videos can be made again once it is above zero." in page
 
 
 def test_a_replaced_purchase_leads_to_what_replaced_it(
@@ -136,6 +182,32 @@ def test_a_receipt_shows_what_went_back(
     page = alice_client.get(f"/purchases/{purchase_id}").text
     assert 'data-status="partly_refunded"' in page
     assert "Refund, done" in page and "$3.30" in page and "−38" in page and "balance 177" in page
+
+
+def test_a_receipt_with_a_discount_adds_up(
+    alice: Person, alice_client: Browser, add_purchase: AddPurchase
+) -> None:
+    cents = {"paid_cents": 891, "tax_cents": 0, "order_id": "ord_1"}
+    page = alice_client.get(f"/purchases/{add_purchase(alice, status='completed', **cents)}").text
+    lines = re.findall(r"<dt>([^<]+)</dt><dd>([^<]+)</dd>", page)
+    assert lines[-4:] == [
+        ("Price", "$9.90"), ("Tax", "$0.00"), ("Discount at Creem", "−$0.99"),
+        ("You paid", "$8.91 USD"),
+    ]  # fmt: skip
+
+
+def test_a_receipt_says_what_a_dispute_holds(
+    alice_client: Browser, creem: CreemHouse, deliver: Deliver
+) -> None:
+    purchase_id = buy(alice_client)
+    payment = pay(creem, purchase_id)
+    deliver(payment.event)
+    assert payment.transaction is not None
+    creem.dispute(payment.transaction.id)
+    deliver(list(creem.events.values())[-1])
+    page = alice_client.get(f"/purchases/{purchase_id}").text
+    assert "<dt>Held in the dispute</dt><dd>−$9.90</dd>" in page
+    assert "Went back to you" not in page and "Dispute with your bank, opened" in page
 
 
 def test_the_ledger_leads_to_the_receipt(

@@ -59,7 +59,7 @@ def test_the_portal_says_why_it_stays_closed(
     alice: Person, alice_client: Browser, creem: CreemHouse, add_purchase: AddPurchase
 ) -> None:
     answer = alice_client.post(PORTAL)
-    assert answer.status_code == 422 and "first purchase" in answer.text
+    assert answer.status_code == 422 and "after a payment with this account" in answer.text
     add_purchase(alice, status="completed", customer_id="cust_1")
     creem.fault("bad_key", where="customers.billing")
     assert alice_client.post(PORTAL).status_code == 503

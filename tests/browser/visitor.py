@@ -27,7 +27,7 @@ FLAGS = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 PATIENCE_MS = 20_000
-RENDER_MS = 150_000
+RENDER_MS = 240_000
 PHONE = {"width": 390, "height": 844}
 LYING = {"width": 740, "height": 360}
 TABLET = {"width": 820, "height": 1180}

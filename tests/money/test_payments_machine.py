@@ -8,7 +8,7 @@ from tests.money.conftest import Fresh
 from tests.money.payments_machine import payments_in
 from tests.money.test_machine import SETTINGS
 
-EXAMPLES = {"sqlite": 60, "postgresql": 15}
+EXAMPLES = {"sqlite": 30, "postgresql": 8}
 
 
 @pytest.mark.both_databases

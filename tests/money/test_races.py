@@ -85,7 +85,7 @@ def test_this_race_finds_a_spend_that_reads_and_then_writes(
 ) -> None:
     poor = make_person("poor@example.org", credits=PRICE + 5)
     mutants.read_then_write(monkeypatch)
-    outcome = twenty_forms(app, poor, wanted(), patience_s=1)
+    outcome = twenty_forms(app, poor, wanted(), patience_s=3)
     assert len(outcome.successes()) > 1
     assert {BALANCE, RUNNING} <= broken(app).keys()
 

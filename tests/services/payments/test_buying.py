@@ -9,7 +9,7 @@ from app import limits
 from app.errors import NotFound, TooMany, UserError
 from app.models import now
 from app.services import purchases, reconciling
-from app.services.purchases import PaymentsUnavailable
+from app.services.purchases import PaymentsUnavailable, PriceChanged
 from tests.cast import Person
 from tests.faults.making import later
 from tests.services.payments.seller import SITE, Seller
@@ -54,6 +54,14 @@ def test_the_purchase_is_there_before_creem_is_asked(
     monkeypatch.setattr(creem, "create_checkout", look_then_create)
     purchase_id = seller.buy(alice)
     assert [(row["id"], row["status"]) for row in seen] == [(purchase_id, "pending")]
+
+
+def test_another_price_than_the_one_shown_begins_nothing(seller: Seller, alice: Person) -> None:
+    for shown in (989, 991, 0):
+        with pytest.raises(PriceChanged):
+            seller.call(purchases.buy, alice.id, "starter", success_url=SITE, price_cents=shown)
+    assert seller.rows("SELECT id FROM purchases") == []
+    assert seller.house.asked("checkouts.create") == []
 
 
 @pytest.mark.parametrize("name", ["", "gold", "STARTER", "starter "])
