@@ -17,8 +17,9 @@ ATTEMPT_STATES = {*endings.OPEN_ATTEMPT, "done", "failed", "lost", "cancelled", 
 PURCHASE_STATES = {*PAID, *UNPAID, "unmatched", "replaced"}
 REVERSAL_STATES = {*clawbacks.OPEN, "succeeded", "failed"}
 OF_PAYMENTS = {
-    "books.py", "checkouts.py", "clawbacks.py", "comparing.py", "fulfilment.py", "granting.py",
-    "money_back.py", "purchases.py", "recoveries.py", "reconciling.py", "reversals.py",
+    "books.py", "buying.py", "checkouts.py", "clawbacks.py", "comparing.py", "fulfilment.py",
+    "granting.py", "money_back.py", "purchases.py", "recoveries.py", "reconciling.py",
+    "reversals.py",
 }  # fmt: skip
 TRANSLATED = {"_", "_l", "_n", "gettext", "ngettext"}
 KEY_STATES = {"healthy", "parked", "disabled"}

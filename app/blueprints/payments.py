@@ -32,7 +32,7 @@ from app.htmx import is_fragment_request
 from app.models import now
 from app.payment_words import found_words, recheck_words
 from app.payments import NotSigned
-from app.services import landings, ledger, packs, purchases, recoveries
+from app.services import buying, landings, ledger, packs, purchases, recoveries
 
 # Floods only: each of these asks Creem, and somebody holds a thread of ours meanwhile.
 asks_creem = limiter.limit("20/minute")
@@ -82,7 +82,7 @@ def processor() -> ResponseReturnValue:
 @require_sign_in
 def buy() -> ResponseReturnValue:
     """Record the purchase and open a payment page at Creem, by whichever road leads there."""
-    purchase = purchases.buy(
+    purchase = buying.buy(
         current_user.id,
         request.form.get("pack", ""),
         success_url=success_url(),
@@ -171,7 +171,7 @@ def show_in_its_place(error: UserError) -> ResponseReturnValue:
     text = error_pages.text_of(error)
     if request.endpoint == "payments.success" and isinstance(error, NotFound):
         return _unclear()
-    if isinstance(error, purchases.PriceChanged) and is_fragment_request():
+    if isinstance(error, buying.PriceChanged) and is_fragment_request():
         flash(text, "warning")
         return go_to(url_for("payments.processor", pack=request.form.get("pack", "")))
     if request.endpoint == "payments.claim" and error.status == UserError.status:

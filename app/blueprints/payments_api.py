@@ -12,7 +12,7 @@ from werkzeug.exceptions import BadRequest
 
 from app import auth
 from app.blueprints.payments import asks_creem, success_url
-from app.services import purchases
+from app.services import buying
 
 bp = Blueprint("payments_api", __name__, url_prefix="/api/payments")
 
@@ -20,14 +20,14 @@ bp = Blueprint("payments_api", __name__, url_prefix="/api/payments")
 @bp.post("/creem-advanced", defaults={"road": "api"})
 @bp.post("/creem", defaults={"road": "link"})
 @asks_creem
-def create(road: purchases.Road) -> ResponseReturnValue:
+def create(road: buying.Road) -> ResponseReturnValue:
     """201 with the purchase and where to pay it; `creem` goes by the static link at once.
 
     202 where another request is opening that very purchase's page at this moment.
     """
     if not current_user.is_authenticated:
         raise auth.no_session()
-    purchase = purchases.buy(current_user.id, _pack(), success_url=success_url(), road=road)
+    purchase = buying.buy(current_user.id, _pack(), success_url=success_url(), road=road)
     status_url = url_for("payments.show", purchase_id=purchase.id)
     names = ("id", "status", "pack", "credits", "price_cents", "currency", "road")
     answer = {

@@ -5,7 +5,7 @@ from flask.cli import AppGroup
 
 from app.cli.refusals import get_user, says_no
 from app.models import new_id
-from app.services import accounts, credits, ledger
+from app.services import accounts, audits, credits, ledger
 
 REASON_MAX_CHARS = 40  # as wide as the ledger's column
 
@@ -68,7 +68,7 @@ def show_credits(email: str) -> None:
 @ledger_group.command("verify")
 def verify_ledger() -> None:
     """Recompute every balance and every video's net; status 1 and the rows if any differs."""
-    found = list(credits.verify_ledger())
+    found = list(audits.verify_ledger())
     for row in found:
         click.echo(f"{row.what}: stored {row.stored}, recomputed {row.recomputed}")
     if found:

@@ -126,11 +126,11 @@ class _Exchange:
 
     def run(self, request: httpx.Request, seconds: float) -> Answer | Silence:
         threading.Thread(target=self._work, args=(request,), daemon=True).start()
-        if not self._is_done.wait(seconds):
-            self._is_over = True
-            self._shut()
-        late = Silence(f"nothing in {seconds:g} s", was_sent=self._stream is not None)
-        return self._outcome or late
+        if self._is_done.wait(seconds) and self._outcome is not None:
+            return self._outcome
+        self._is_over = True
+        self._shut()  # what the thread reads from then on is no answer: its end was made by us
+        return Silence(f"nothing in {seconds:g} s", was_sent=self._stream is not None)
 
     def watch(self, event: str, about: Mapping[str, Any]) -> None:
         """httpcore's trace: remember the connection; one that comes too late carries nothing."""

@@ -15,7 +15,7 @@ from app.extensions import db
 from app.models import PAID, CreditAccount, CreditEntry, Purchase, Reversal, is_id, new_id, now
 from app.payments import PaymentError
 from app.payments.creem import Creem
-from app.services import clawbacks, credits, matching, purchases, reversals, vendors
+from app.services import buying, clawbacks, credits, matching, reversals, vendors
 from app.services.matching import PurchaseRow
 from app.services.transactions import write_transaction
 
@@ -32,7 +32,7 @@ def refund(purchase_id: str, *, is_forced: bool = False) -> Reversal:
     """
     creem = vendors.current().payments
     if creem is None:
-        raise purchases.PaymentsUnavailable
+        raise buying.PaymentsUnavailable
     reversal_id, transaction_id = _start(purchase_id, is_forced=is_forced)
     status = _ask(creem, reversal_id, transaction_id)
     with write_transaction() as connection:

@@ -57,7 +57,7 @@ def check_due(*, is_eager: bool = False) -> int:
             if (row := _claim(model, row_id, is_eager=is_eager)) is not None:
                 count += 1
                 silent += not _try(check, creem, row)
-    return count + reversals.adopt_orphans()
+    return count + _adopt_orphans()
 
 
 def _due(model: Any, states: tuple[str, ...], *, is_eager: bool) -> list[str]:
@@ -176,3 +176,25 @@ def _settle(connection: Connection, row: Row[Any], paid: Transaction) -> None:
     elif _is_older(row.created_at, limits.RETURN_ALERT_S):
         text = f"refund {row.id} has been pending for more than a week"
         alerts.raise_in(connection, "payment_refund_pending", row.id, text)
+
+
+def _adopt_orphans() -> int:
+    """Settle what came at the same moment as its payment, so that neither saw the other."""
+    same = (
+        (Purchase.transaction_id == Reversal.transaction_id)
+        | (Purchase.order_id == Reversal.order_id)
+        | (Purchase.transaction_id.is_(None) & (Purchase.id == Reversal.named_id))
+    )
+    query = select(Purchase.id, Purchase.user_id).join(Reversal, same)
+    query = query.where(
+        Reversal.purchase_id.is_(None),
+        Purchase.user_id.is_not(None),
+        Purchase.order_id.is_not(None),
+    )
+    found = db.session.execute(query.distinct()).all()
+    db.session.rollback()
+    for purchase_id, user_id in found:
+        with write_transaction() as connection:
+            credits.lock(connection, int(user_id or 0))
+            reversals.adopt(connection, purchase_id)
+    return len(found)

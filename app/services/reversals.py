@@ -11,14 +11,12 @@ from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app import limits
-from app.extensions import db
 from app.models import Purchase, Reversal, new_id, now
 from app.payments import Return, Transaction
 from app.services import clawbacks, credits, matching
 from app.services.clawbacks import ReversalRow
 from app.services.matching import PurchaseRow
 from app.services.outcomes import Alert, Outcome
-from app.services.transactions import write_transaction
 
 _purchases, _reversals = Purchase.__table__, Reversal.__table__
 SEEN_MAX_CHARS = 100
@@ -100,28 +98,6 @@ def adopt(connection: Connection, purchase_id: str) -> int:
             .values(purchase_id=purchase_id)
         )
     return clawbacks.settle(connection, purchase_id, rows[-1].id) if rows else 0
-
-
-def adopt_orphans() -> int:
-    """Settle what came at the same moment as its payment, so that neither saw the other."""
-    same = (
-        (Purchase.transaction_id == Reversal.transaction_id)
-        | (Purchase.order_id == Reversal.order_id)
-        | (Purchase.transaction_id.is_(None) & (Purchase.id == Reversal.named_id))
-    )
-    query = select(Purchase.id, Purchase.user_id).join(Reversal, same)
-    query = query.where(
-        Reversal.purchase_id.is_(None),
-        Purchase.user_id.is_not(None),
-        Purchase.order_id.is_not(None),
-    )
-    found = db.session.execute(query.distinct()).all()
-    db.session.rollback()
-    for purchase_id, user_id in found:
-        with write_transaction() as connection:
-            credits.lock(connection, int(user_id or 0))
-            adopt(connection, purchase_id)
-    return len(found)
 
 
 def change(

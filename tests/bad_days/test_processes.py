@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import URL
 
-from app.services import attempts, credits, requests, sweeps, videos
+from app.services import attempts, audits, requests, sweeps, videos
 from app.tasks.videos import ring
 from tests.bad_days.conftest import Begin, key_of, settings_of
 from tests.faults.machine import ENDED, Machine
@@ -82,7 +82,7 @@ def end_what_nobody_can_know(machine: Machine) -> None:
 
 def check(machine: Machine, vendor: Simulator) -> None:
     """The books, each order once, no secret in any log."""
-    assert list(machine.call(lambda: list(credits.verify_ledger()))) == []
+    assert list(machine.call(lambda: list(audits.verify_ledger()))) == []
     assert set(statuses(machine)) <= set(ENDED)
     sql = (
         "SELECT v.status, count(e.id) AS n, sum(e.amount) AS net FROM videos v"

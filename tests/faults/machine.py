@@ -15,7 +15,7 @@ from sqlalchemy import URL, create_engine, text
 
 from app import create_app
 from app.media import find_ffmpeg, inspect
-from app.services import accounts, credits, tidying, vendors
+from app.services import accounts, audits, tidying, vendors
 from tests.cast import PASSWORD
 from tests.conftest import close, settings
 from tests.databases import free_port
@@ -198,7 +198,7 @@ class Machine:
         """Nothing lost, nothing doubled, nothing left over; every completed video plays."""
         self.call(tidying.tidy)  # as each hour
         self.call(lambda: vendors.current().storage.sweep_partials(0))
-        assert list(self.call(lambda: list(credits.verify_ledger()))) == []
+        assert list(self.call(lambda: list(audits.verify_ledger()))) == []
         open_states = "('submitting', 'processing', 'ready')"
         assert self.rows(f"SELECT * FROM attempts WHERE state IN {open_states}") == []
         for video in self.rows("SELECT * FROM videos"):

@@ -12,7 +12,7 @@ from sqlalchemy import update
 
 from app.extensions import db
 from app.models import ENDED, Attempt, Video, now
-from app.services import attempts, credits, requests, sweeps, videos
+from app.services import attempts, audits, credits, requests, sweeps, videos
 from tests.cast import Person
 from tests.conftest import Call, Rows
 
@@ -143,7 +143,7 @@ class Making:
 
     def check_books(self) -> None:
         """The ledger adds up, and an ended video has nobody at work on it."""
-        assert list(self.call(lambda: list(credits.verify_ledger()))) == []
+        assert list(self.call(lambda: list(audits.verify_ledger()))) == []
         left = self.rows(
             "SELECT a.state, v.status FROM attempts a JOIN videos v ON v.id = a.video_id"
             " WHERE v.status IN ('completed', 'failed', 'cancelled')"

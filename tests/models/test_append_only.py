@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from app.extensions import db
 from app.models import CreditEntry
 from app.models.append_only import MESSAGE, TABLES
-from app.services import credits
+from app.services import audits, credits
 from config import ROOT
 from tests.conftest import Call, Person, Rows
 
@@ -171,7 +171,7 @@ def test_an_entry_stays_after_later_migrations(
     assert (ledger(), list(triggers())) == (before, installed)
     for statement in attacks(database):
         attack(statement)
-    assert call(lambda: list(credits.verify_ledger())) == []
+    assert call(lambda: list(audits.verify_ledger())) == []
 
 
 def test_without_the_last_line_of_env_a_migration_would_open_the_ledger(

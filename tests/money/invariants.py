@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import text
 
 from app.extensions import db
-from app.services import credits
+from app.services import audits
 
 BALANCE: Final = "balance = sum of entries"
 RUNNING: Final = "balance_after = running sum"
@@ -69,7 +69,7 @@ def broken(app: Flask, without_video: Collection[str] = ()) -> dict[str, str]:
             for name, question in _QUESTIONS.items():
                 if rows := connection.execute(text(question)).all():
                     found[name] = str(rows)
-        differences = {row.what: row for row in credits.verify_ledger()}
+        differences = {row.what: row for row in audits.verify_ledger()}
     named = {f"entries of unknown video {reference}" for reference in without_video}
     if differences.keys() != named:
         found[LEDGER] = str([row for what, row in differences.items() if what not in named])

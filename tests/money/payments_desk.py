@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask
 
 from app.models import now
-from app.services import credits, payment_events, purchases
+from app.services import buying, credits, payment_events
 from tests.conftest import Call, Rows
 from tests.money.invariants import broken
 from tests.money.payments_books import Message, Order, Page
@@ -30,7 +30,7 @@ class Desk:
 
     def wants(self, user_id: int, pack: str = "starter") -> str:
         """A purchase with its page; returns its id."""
-        bought: str = self.call(lambda: purchases.buy(user_id, pack, success_url=URL).id)
+        bought: str = self.call(lambda: buying.buy(user_id, pack, success_url=URL).id)
         return bought
 
     def page_of(self, purchase_id: str) -> Page:

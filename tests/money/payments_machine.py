@@ -14,10 +14,10 @@ from app.errors import NotEnoughCredits
 from app.models import Purchase
 from app.payments import NotSigned
 from app.services import (
+    buying,
     comparing,
     landings,
     payment_events,
-    purchases,
     reconciling,
     recoveries,
 )
@@ -199,7 +199,7 @@ class Payments(MoneyBack):
 
 
 def _buy_pack(user_id: int, pack: str) -> Purchase:
-    return purchases.buy(user_id, pack, success_url=URL)
+    return buying.buy(user_id, pack, success_url=URL)
 
 
 def address_of(order: Order) -> str:

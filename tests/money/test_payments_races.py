@@ -10,12 +10,12 @@ from flask import Flask
 
 from app.errors import NotEnoughCredits, NotFound, TooMany, UserError
 from app.services import (
+    buying,
     checkouts,
     comparing,
     credits,
     landings,
     money_back,
-    purchases,
     reconciling,
     recoveries,
 )
@@ -41,7 +41,7 @@ def desk(app: Flask, call: Call, rows: Rows) -> Desk:
 
 
 def buy(user_id: int, pack: str) -> partial[Any]:
-    return partial(purchases.buy, user_id, pack, success_url=URL)
+    return partial(buying.buy, user_id, pack, success_url=URL)
 
 
 # One payment -------------------------------------------------------------------------------------
@@ -237,7 +237,7 @@ def test_a_claim_and_a_return_at_once_have_one_owner(
     desk: Desk, alice: Person, bob: Person
 ) -> None:
     """Alice's address paid; bob comes back from the link that he wanted the same pack by."""
-    desk.call(partial(purchases.buy, bob.id, "starter", success_url=URL, road="link"))
+    desk.call(partial(buying.buy, bob.id, "starter", success_url=URL, road="link"))
     order = unmatched(desk, alice)
     verbs: list[Verb] = [
         partial(recoveries.claim, alice.id, order.id),

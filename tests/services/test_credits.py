@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from app.errors import NotEnoughCredits
 from app.extensions import db
-from app.services import credits, endings
+from app.services import audits, credits, endings
 from app.services.credits import AlreadySpent
 from app.services.transactions import write_transaction
 from tests.conftest import Call, Person, Rows
@@ -185,7 +185,7 @@ def tamper(app: Flask) -> Callable[[str], None]:
 @pytest.fixture
 def differences(call: Call) -> Callable[[], dict[str, tuple[int, int]]]:
     def found() -> dict[str, tuple[int, int]]:
-        rows = call(lambda: list(credits.verify_ledger()))
+        rows = call(lambda: list(audits.verify_ledger()))
         return {row.what: (row.stored, row.recomputed) for row in rows}
 
     return found

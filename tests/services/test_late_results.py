@@ -4,7 +4,7 @@ import pytest
 
 from app import limits
 from app.providers import ProviderError, Report
-from app.services import callbacks, credits, endings
+from app.services import audits, callbacks, endings
 from tests.clouds import Clouds
 from tests.conftest import Call, Rows
 from tests.fakes import READY
@@ -67,7 +67,7 @@ def test_a_result_after_the_refund_is_a_gift(
     assert net(cloudy, overdue) == 0
     assert cloudy.is_refunded(overdue)
     assert cloudy.balance() == 100
-    assert list(call(lambda: list(credits.verify_ledger()))) == []
+    assert list(call(lambda: list(audits.verify_ledger()))) == []
     with later(minutes=60):
         assert cloudy.step(overdue) == "completed"
     assert cloudy.is_refunded(overdue)
@@ -243,7 +243,7 @@ def test_a_callback_finds_an_unknown_submission_after_the_refund(
         assert cloudy.step(video_id) == "completed"
     assert cloudy.video(video_id)["is_gift"]
     assert net(cloudy, video_id) == 0
-    assert list(call(lambda: list(credits.verify_ledger()))) == []
+    assert list(call(lambda: list(audits.verify_ledger()))) == []
 
 
 def test_a_strange_task_is_not_adopted(cloudy: Making, clouds: Clouds, call: Call) -> None:

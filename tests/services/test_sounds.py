@@ -8,7 +8,7 @@ from flask import Flask
 
 from app import catalogue, limits
 from app.providers import ProviderError, Report
-from app.services import credits, routes, sounds
+from app.services import audits, routes, sounds
 from tests.clouds import Clouds
 from tests.conftest import Call, Rows
 from tests.fakes import READY
@@ -89,7 +89,7 @@ def test_silent_twice_is_delivered_and_refunded(
     assert silent.entries(video_id) == REFUNDED
     assert silent.balance() == 100
     assert len(silent.attempts(video_id)) == 2
-    assert list(call(lambda: list(credits.verify_ledger()))) == []
+    assert list(call(lambda: list(audits.verify_ledger()))) == []
 
 
 @pytest.mark.parametrize("how", ["fails", "never comes", "is refused", "is no video"])

@@ -21,7 +21,16 @@ from app.models import Reversal
 from app.payments import NotSigned
 from app.payments.creem import Creem
 from app.payments.line import Patience
-from app.services import alerts, credits, landings, money_back, payment_events, purchases
+from app.services import (
+    alerts,
+    audits,
+    buying,
+    credits,
+    landings,
+    money_back,
+    payment_events,
+    purchases,
+)
 from app.services.transactions import write_transaction
 from tests.cast import Browser, Person
 from tests.conftest import Call, Rows
@@ -235,7 +244,7 @@ def open_seller(app: Flask, house: CreemHouse, call: Call, rows: Rows) -> Iterat
     seller.door()
     yield seller
     app.extensions["vendors"].payments.close()
-    found = call(lambda: list(credits.verify_ledger()))
+    found = call(lambda: list(audits.verify_ledger()))
     assert [one for one in found if not one.what.endswith(MADE_UP)] == []
 
 
@@ -262,7 +271,7 @@ def query_of(payment: Payment) -> str:
 
 
 def _buy(user_id: int, pack: str, road: Any) -> str:
-    return purchases.buy(user_id, pack, success_url=SITE, road=road).id
+    return buying.buy(user_id, pack, success_url=SITE, road=road).id
 
 
 def _spend(user_id: int, number: int, name: str) -> None:

@@ -8,8 +8,8 @@ import time_machine
 from app import limits
 from app.errors import NotFound, TooMany, UserError
 from app.models import now
-from app.services import purchases, reconciling
-from app.services.purchases import PaymentsUnavailable, PriceChanged
+from app.services import buying, purchases, reconciling
+from app.services.buying import PaymentsUnavailable, PriceChanged
 from tests.cast import Person
 from tests.faults.making import later
 from tests.services.payments.seller import SITE, Seller
@@ -59,7 +59,7 @@ def test_the_purchase_is_there_before_creem_is_asked(
 def test_another_price_than_the_one_shown_begins_nothing(seller: Seller, alice: Person) -> None:
     for shown in (989, 991, 0):
         with pytest.raises(PriceChanged):
-            seller.call(purchases.buy, alice.id, "starter", success_url=SITE, price_cents=shown)
+            seller.call(buying.buy, alice.id, "starter", success_url=SITE, price_cents=shown)
     assert seller.rows("SELECT id FROM purchases") == []
     assert seller.house.asked("checkouts.create") == []
 
@@ -260,7 +260,7 @@ def test_parallel_presses_do_not_pass_the_limit(seller: Seller, alice: Person) -
     packs = ["starter", "standard", "premium"] * 3
 
     def press() -> object:
-        return purchases.buy(alice.id, packs.pop(), success_url=SITE)
+        return buying.buy(alice.id, packs.pop(), success_url=SITE)
 
     results = together(seller.app, 9, press)
     refused = [result for result in results if isinstance(result, TooMany)]
@@ -270,8 +270,6 @@ def test_parallel_presses_do_not_pass_the_limit(seller: Seller, alice: Person) -
 
 @pytest.mark.both_databases
 def test_parallel_presses_for_one_pack_are_one_purchase(seller: Seller, alice: Person) -> None:
-    results = together(
-        seller.app, 8, lambda: purchases.buy(alice.id, "starter", success_url=SITE).id
-    )
+    results = together(seller.app, 8, lambda: buying.buy(alice.id, "starter", success_url=SITE).id)
     assert len(set(results)) == 1
     assert len(seller.house.checkouts) == 1

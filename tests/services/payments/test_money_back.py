@@ -6,7 +6,7 @@ from sqlalchemy import event as sqlalchemy_event
 from app.errors import NotEnoughCredits, NotFound, UserError
 from app.extensions import db
 from app.services import money_back
-from app.services.purchases import PaymentsUnavailable
+from app.services.buying import PaymentsUnavailable
 from tests.cast import Person
 from tests.faults.making import later
 from tests.services.payments.seller import Seller, paid_by

@@ -3,7 +3,7 @@
 import pytest
 
 from app import limits
-from app.services import packs, purchases
+from app.services import buying, packs, purchases
 from tests.cast import Person
 from tests.faults.making import later
 from tests.services.payments.seller import Seller
@@ -36,7 +36,7 @@ def test_a_pack_without_a_product_is_shown_and_not_sold(seller: Seller, alice: P
     seller.door(products={"starter": "prod_starter"})
     found = {offer.name: offer.is_on_sale for offer in seller.call(packs.every)}
     assert found == {"starter": True, "standard": False, "premium": False}
-    with pytest.raises(purchases.PaymentsUnavailable):
+    with pytest.raises(buying.PaymentsUnavailable):
         seller.buy(alice, "premium")
     assert seller.rows("SELECT 1 FROM purchases") == []
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import event
 
 from app.extensions import db
-from app.services.purchases import PaymentsUnavailable
+from app.services.buying import PaymentsUnavailable
 from tests.cast import Person
 from tests.faults.making import later
 from tests.payments_settings import CREEM
