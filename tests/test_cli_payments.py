@@ -1,43 +1,22 @@
 """`flask payments …`: what each command does, says, and exits with."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from click.testing import Result
 from flask import Flask
 
 from tests.cast import Person
-from tests.conftest import Call, Rows
 from tests.faults.making import later
-from tests.services.payments.seller import (
-    Seller,
-    open_house,
-    open_seller,
-    paid_by,
-    settings_for,
-)
-from tests.simulators.creem import CreemHouse
+from tests.services.payments import fixtures
+from tests.services.payments.seller import Seller, paid_by
 
 Flask_ = Callable[..., Result]
 NOTHING = "0 purchases and 0 events are waiting\n"
 
 
-@pytest.fixture
-def house() -> Iterator[CreemHouse]:
-    with open_house() as house:
-        yield house
-
-
-@pytest.fixture
-def app(make_app: Callable[..., Flask], house: CreemHouse) -> Flask:
-    return make_app(**settings_for(house))
-
-
-@pytest.fixture
-def seller(app: Flask, house: CreemHouse, call: Call, rows: Rows) -> Iterator[Seller]:
-    with open_seller(app, house, call, rows) as seller:
-        yield seller
+house, app, seller = fixtures.house, fixtures.app, fixtures.seller
 
 
 @pytest.fixture

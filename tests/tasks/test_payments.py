@@ -1,41 +1,25 @@
 """Payments in the background: every minute what waits, every day the books, whoever does it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from flask import Flask
 
 from app.extensions import huey
+from app.services import alerts, purchases
 from app.tasks import payments
 from tests.cast import Person
-from tests.conftest import Call, Rows
 from tests.faults.making import later
-from tests.services.payments.seller import (
-    Seller,
-    open_house,
-    open_seller,
-    paid_by,
-    settings_for,
-)
-from tests.simulators.creem import CreemHouse
+from tests.services.payments import fixtures
+from tests.services.payments.seller import Seller, paid_by
+
+house, app, seller = fixtures.house, fixtures.app, fixtures.seller
 
 
-@pytest.fixture
-def house() -> Iterator[CreemHouse]:
-    with open_house() as house:
-        yield house
-
-
-@pytest.fixture
-def app(make_app: Callable[..., Flask], house: CreemHouse) -> Flask:
-    return make_app(**settings_for(house))
-
-
-@pytest.fixture
-def seller(app: Flask, house: CreemHouse, call: Call, rows: Rows) -> Iterator[Seller]:
+@pytest.fixture(autouse=True)
+def queue_of_this_app(app: Flask) -> None:
+    """The tasks find their app by the queue."""
     huey.flask_app = app
-    with open_seller(app, house, call, rows) as seller:
-        yield seller
 
 
 def asked(seller: Seller, where: str) -> int:
@@ -89,6 +73,9 @@ def test_books_that_cannot_be_read_are_told_to_a_person(seller: Seller) -> None:
 
 
 def test_where_nothing_is_sold_the_tasks_do_nothing(make_app: Callable[..., Flask]) -> None:
-    huey.flask_app = make_app()
+    huey.flask_app = silent = make_app()
     payments.ask_for_payments.call_local()
     payments.compare_books.call_local()
+    with silent.app_context():
+        assert alerts.open_alerts() == []
+        assert purchases.waiting() == []
