@@ -22,14 +22,11 @@ log = logging.getLogger(__name__)
 def land(user_id: int, raw_query: str) -> Purchase:
     """The visitor's purchase that a return address is about, after a look at Creem.
 
-    `raw_query` is as it arrived.  Without one: the newest purchase.  Raises NotSigned, and NotFound
-    for what is not the visitor's.
+    `raw_query` is as it arrived.  Raises NotSigned, and NotFound for what is not the visitor's.
     """
     creem = vendors.current().payments
     if creem is None:
         raise NotFound(_l("Nothing is sold here."))
-    if not raw_query:
-        return _newest(user_id)
     landing = creem.read_landing(raw_query)
     purchase_id = _find_owned(user_id, landing)
     if purchase_id is None:
@@ -37,13 +34,6 @@ def land(user_id: int, raw_query: str) -> Purchase:
     if landing.checkout_id and not purchases.get_owned(user_id, purchase_id).is_paid:
         checkouts.look(creem, purchase_id, landing.checkout_id)
     return purchases.get_owned(user_id, purchase_id)
-
-
-def _newest(user_id: int) -> Purchase:
-    newest = purchases.find_newest(user_id)
-    if newest is None:
-        raise _not_here()
-    return newest
 
 
 def _not_here() -> NotFound:

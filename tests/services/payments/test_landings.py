@@ -9,7 +9,6 @@ from app.errors import NotFound
 from app.payments import NotSigned
 from app.services import landings
 from tests.cast import Person
-from tests.faults.making import later
 from tests.services.payments.seller import Seller, query_of, signed
 from tests.services.test_accounts import together
 from tests.simulators.creem.signing import return_signature
@@ -69,12 +68,9 @@ def test_nothing_is_granted_from_the_parameters(seller: Seller, alice: Person) -
     assert (seller.status(purchase_id), seller.gained(alice)) == ("pending", 0)
 
 
-def test_without_parameters_the_newest_purchase_is_shown(seller: Seller, alice: Person) -> None:
-    assert seller.turned_away(alice, "") is NotFound
+def test_without_parameters_nobody_has_signed(seller: Seller, alice: Person) -> None:
     seller.buy(alice)
-    with later(seconds=1):
-        newest = seller.buy(alice, "premium")
-    assert seller.land(alice, "") == newest
+    assert seller.turned_away(alice, "") is NotSigned
 
 
 def test_what_is_not_as_agreed_is_shown_as_parked(seller: Seller, alice: Person) -> None:
