@@ -183,14 +183,15 @@ def test_the_pace_is_quick_near_the_end_and_slow_when_late(
 
 def test_between_two_questions_nobody_asks(cloudy: Making, clouds: Clouds) -> None:
     clouds.kie.script = (RUNS,)
-    submit(cloudy)
-    for seconds in (0, 2, 4, 6, 8):
-        with later(seconds=seconds):
+    with later():
+        submit(cloudy)
+        for seconds in (0, 2, 4, 6, 8):
+            with later(seconds=seconds):
+                cloudy.sweep()
+        assert sum(clouds.kie.polls.values()) == 1
+        with later(seconds=11):
             cloudy.sweep()
-    assert sum(clouds.kie.polls.values()) == 1
-    with later(seconds=11):
-        cloudy.sweep()
-    assert sum(clouds.kie.polls.values()) == 2
+        assert sum(clouds.kie.polls.values()) == 2
 
 
 # Lost --------------------------------------------------------------------------------------------
