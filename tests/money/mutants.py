@@ -20,6 +20,7 @@ from sqlalchemy import (
     inspect,
     literal,
     select,
+    text,
     update,
 )
 
@@ -31,6 +32,8 @@ from app.services.transactions import Statement, write_transaction
 _account = CreditAccount.__table__
 _seen = threading.local()
 """What this thread read: {user id: [total credits, used credits]}."""
+HAS_READ = "SELECT 'the accounts were read'"
+"""What `read_then_write` says when it has read, and holds no lock: there a race may meet."""
 
 
 def read_then_write(patch: pytest.MonkeyPatch) -> None:
@@ -46,6 +49,7 @@ def read_then_write(patch: pytest.MonkeyPatch) -> None:
 def _after_reading() -> Iterator[Connection]:
     with db.engine.connect() as connection:
         _seen.accounts = {row[0]: list(row[1:]) for row in connection.execute(select(_account))}
+        connection.execute(text(HAS_READ))
     with write_transaction() as connection:
         yield connection
 

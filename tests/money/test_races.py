@@ -83,9 +83,7 @@ def test_this_race_finds_a_spend_that_reads_and_then_writes(
 ) -> None:
     poor = make_person("poor@example.org", credits=PRICE + 5)
     mutants.read_then_write(monkeypatch)
-    # where each is about to read: nobody holds a lock there, and the pool has a connection for all
-    before = "SELECT credit_accounts.user_id"
-    outcome = forms(app, 8, poor, wanted(), before=before, patience_s=10)
+    outcome = forms(app, 8, poor, wanted(), before=mutants.HAS_READ, patience_s=10)
     assert outcome.has_met
     assert len(outcome.successes()) > 1
     assert {BALANCE, RUNNING} <= broken(app).keys()
