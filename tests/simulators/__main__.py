@@ -12,9 +12,9 @@ import sys
 from urllib.parse import urlsplit
 
 from tests.simulators import VENDORS, Simulator, start
-from tests.simulators.callbacks import is_here
 from tests.simulators.clips import CLIPS
 from tests.simulators.creem import CreemHouse, Product, start_creem
+from tests.simulators.sending import is_here
 
 
 def main(arguments: list[str] | None = None) -> int:

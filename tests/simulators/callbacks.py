@@ -1,22 +1,19 @@
 """Callbacks on their way to the address that a submit named, and how they go wrong."""
 
-import contextlib
-import http.client
 import json
 import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from tests.simulators.engine import Task
 from tests.simulators.faults import Part
+from tests.simulators.sending import Line, is_here
 
 if TYPE_CHECKING:
     from tests.simulators.simulator import Simulator
 
-ANSWER_WITHIN_S = 15.0  # kie and fal say so
 SENDERS = 8
 SIGNED_OTHERWISE = {"wrong_signature", "unsigned", "forged_key", "two_signatures"}
 
@@ -42,7 +39,7 @@ class Callbacks:
         self.sent: list[Delivery] = []
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
-        self._open: set[http.client.HTTPConnection] = set()
+        self.line = Line()
         self._lock = threading.Lock()
 
     def ended(self, task: Task) -> None:
@@ -68,12 +65,7 @@ class Callbacks:
 
     def close(self) -> None:
         """Nothing more is sent, and who waits for an answer stops."""
-        with self._lock:
-            connections = list(self._open)
-        for connection in connections:
-            if connection.sock is not None:
-                with contextlib.suppress(OSError):
-                    connection.sock.shutdown(2)
+        self.line.hang_up()
         for _ in self._threads:
             self._jobs.put(None)
         for thread in self._threads:
@@ -113,7 +105,7 @@ class Callbacks:
         if "tampered" in named:
             text = text.replace(self.house.public_url, "http://tampered.invalid")
             text = text[:-1] + ', "tampered": true}'
-        status = self._answer_of(task.callback_url, headers, text.encode())
+        status = self.line.post(task.callback_url, headers, text.encode())
         now = self.house.clock.now()
         done = Delivery(task.id, task.callback_url, headers, text.encode(), status, now)
         self.sent.append(done)
@@ -132,31 +124,3 @@ class Callbacks:
         if "unsigned" not in names:
             headers |= self.house.vendor.sign(task_id, body, int(at), names)
         return headers
-
-    def _answer_of(self, url: str, headers: dict[str, str], body: bytes) -> int | None:
-        if not is_here(url):
-            return None
-        parts = urlsplit(url)
-        kind = (
-            http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        )
-        connection = kind(parts.hostname or "", parts.port, timeout=ANSWER_WITHIN_S)
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        with self._lock:
-            self._open.add(connection)
-        try:
-            connection.request("POST", path, body, headers)
-            response = connection.getresponse()
-            response.read()
-            return response.status
-        except (OSError, http.client.HTTPException):
-            return None
-        finally:
-            with self._lock:
-                self._open.discard(connection)
-            connection.close()
-
-
-def is_here(url: str) -> bool:
-    """Whether an address is on this machine: nobody else is ever called."""
-    return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.simulators import Simulator, start
+from tests.simulators.creem import CreemHouse, start_creem
 from tests.simulators.inbox import Inbox
 
 Start = Callable[..., Simulator]
@@ -36,4 +37,23 @@ def http() -> Iterator[httpx.Client]:
     """A plain client, which follows nothing and knows no proxy."""
     # nothing is encrypted here, and reading the authorities' certificates takes longer than a test
     with httpx.Client(trust_env=False, verify=False, timeout=5.0) as client:
+        yield client
+
+
+@pytest.fixture
+def creem() -> Iterator[CreemHouse]:
+    """Creem, to which nobody gave an address for its events."""
+    with start_creem() as house:
+        yield house
+
+
+@pytest.fixture
+def shop(creem: CreemHouse) -> Iterator[httpx.Client]:
+    """A client that has Creem's key."""
+    with httpx.Client(
+        base_url=creem.base_url,
+        headers={"x-api-key": creem.api_key},
+        trust_env=False,
+        verify=False,
+    ) as client:
         yield client

@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import threading
-from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Self
 
@@ -166,14 +165,9 @@ class Simulator:
         """It listens again, at the same port."""
         self._door.open()
 
-    @contextlib.contextmanager
-    def outage(self) -> Iterator[None]:
+    def outage(self) -> contextlib.AbstractContextManager[None]:
         """Down within the block."""
-        self.down()
-        try:
-            yield
-        finally:
-            self.up()
+        return self._door.outage()
 
     def wait(self, seconds: float) -> None:
         """Sleep, but not past the moment when the door shuts."""

@@ -157,7 +157,7 @@ def test_a_hung_receiver_does_not_hold_up_the_end(begin: Start, http: httpx.Clie
     with Inbox(hook=hang) as inbox:
         kie = begin("kie")
         kie.finish(order(kie, http, inbox.url))
-        wait_until(lambda: kie.sender._open)
+        wait_until(lambda: kie.sender.line.is_busy)
         kie.close()
         release.set()
     assert [one.status for one in kie.callbacks] == [None]

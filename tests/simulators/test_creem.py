@@ -1,7 +1,6 @@
 """Creem's wire, as docs/payments.md has it: what a shop asks and what it is told."""
 
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -10,7 +9,6 @@ import pytest
 from tests.simulators.creem import CreemHouse, NotPaid, Product, start_creem
 from tests.simulators.creem.signing import return_signature, return_url, signature_of
 
-KEY = "creem_test_not_a_key"
 ORDER: dict[str, Any] = {
     "product_id": "prod_starter",
     "request_id": "ord-7f3",
@@ -18,21 +16,6 @@ ORDER: dict[str, Any] = {
     "success_url": "https://shop.example/payment/success",
     "customer": {"email": "alice@example.org"},
 }
-
-
-@pytest.fixture
-def creem() -> Iterator[CreemHouse]:
-    with start_creem() as house:
-        yield house
-
-
-@pytest.fixture
-def shop(creem: CreemHouse) -> Iterator[httpx.Client]:
-    """A client that has the key."""
-    with httpx.Client(
-        base_url=creem.base_url, headers={"x-api-key": KEY}, trust_env=False, verify=False
-    ) as client:
-        yield client
 
 
 # Signatures --------------------------------------------------------------------------------------

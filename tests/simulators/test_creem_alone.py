@@ -3,7 +3,6 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,6 @@ from config import ROOT
 from tests.simulators.creem import CreemHouse, start_creem
 from tests.simulators.inbox import Inbox
 from tests.waiting import wait_until
-
-
-@pytest.fixture
-def creem() -> Iterator[CreemHouse]:
-    with start_creem() as house:
-        yield house
 
 
 def do(creem: CreemHouse, **wish: Any) -> Any:
@@ -84,7 +77,7 @@ def test_a_card_that_does_not_pay_by_the_admin_path(creem: CreemHouse) -> None:
 
 
 def test_down_for_a_while(creem: CreemHouse) -> None:
-    do(creem, down=0.3)
+    do(creem, down=1.5)
 
     def is_up() -> bool:
         try:

@@ -1,29 +1,9 @@
 """Creem's books: money that goes back, lists, customers, codes."""
 
-from collections.abc import Iterator
-
 import httpx
 import pytest
 
-from tests.simulators.creem import CreemHouse, NotPaid, start_creem
-
-
-@pytest.fixture
-def creem() -> Iterator[CreemHouse]:
-    with start_creem() as house:
-        yield house
-
-
-@pytest.fixture
-def shop(creem: CreemHouse) -> Iterator[httpx.Client]:
-    """A client that has the key."""
-    with httpx.Client(
-        base_url=creem.base_url,
-        headers={"x-api-key": creem.api_key},
-        trust_env=False,
-        verify=False,
-    ) as client:
-        yield client
+from tests.simulators.creem import CreemHouse, NotPaid
 
 
 def test_a_refund_is_all_that_is_left(creem: CreemHouse, shop: httpx.Client) -> None:

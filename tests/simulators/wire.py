@@ -1,5 +1,6 @@
 """HTTP on loopback: a thread a connection, keep-alive, lengths said; bad manners on request."""
 
+import contextlib
 import email.parser
 import email.policy
 import json
@@ -10,7 +11,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -106,6 +107,15 @@ class Door:
         if server is not None:
             self.closing.set()
             server.stop()
+
+    @contextlib.contextmanager
+    def outage(self) -> Iterator[None]:
+        """Shut within the block."""
+        self.shut()
+        try:
+            yield
+        finally:
+            self.open()
 
 
 class _Server(ThreadingHTTPServer):

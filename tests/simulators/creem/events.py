@@ -2,7 +2,6 @@
 
 import contextlib
 import copy
-import http.client
 import json
 import re
 import threading
@@ -10,21 +9,19 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from tests.simulators.callbacks import is_here
 from tests.simulators.creem.bodies import Body, ms
 from tests.simulators.creem.books import new_id
 from tests.simulators.creem.changes import changed
 from tests.simulators.creem.faults import Fault
 from tests.simulators.creem.signing import HEADER, signature_of, standard_headers
+from tests.simulators.sending import Line
 
 if TYPE_CHECKING:
     from tests.simulators.creem.house import CreemHouse
 
 RETRY_WAITS_S = (30.0, 300.0, 1800.0, 21600.0)
 """After the attempt before; that they do not count from the first one is not confirmed."""
-ANSWER_WITHIN_S = 15.0
 AMOUNT = re.compile(rb'(amount":)\d+')
 SENDERS = 8
 
@@ -72,8 +69,7 @@ class Post:
         self.events: dict[str, Event] = {}
         self.sent: list[Delivery] = []
         self._waiting: dict[str | None, list[Event]] = {}  # out of order, by transaction
-        self._open: set[http.client.HTTPConnection] = set()
-        self._lock = threading.Lock()
+        self.line = Line()
         self._senders = ThreadPoolExecutor(SENDERS, "simulator-event")
 
     def write(
@@ -155,12 +151,7 @@ class Post:
 
     def close(self) -> None:
         """Nothing more is sent, and who waits for an answer stops."""
-        with self._lock:
-            connections = list(self._open)
-        for connection in connections:
-            if connection.sock is not None:
-                with contextlib.suppress(OSError):
-                    connection.sock.shutdown(2)
+        self.line.hang_up()
         self._senders.shutdown(cancel_futures=True)
 
     def _soon(self, event: Event) -> None:
@@ -193,28 +184,8 @@ class Post:
         headers, body = self.letter(event)
         url = self.house.webhook_url or ""
         is_lost = event.attempts < int(event.faults.get("unreachable", 0))
-        status = None if is_lost or not is_here(url) else self._answer_of(url, headers, body)
+        status = None if is_lost else self.line.post(url, headers, body)
         now = self.house.clock.now()
         done = Delivery(event.id, event.type, url, headers, body, status, now)
         self.sent.append(done)
         return done
-
-    def _answer_of(self, url: str, headers: dict[str, str], body: bytes) -> int | None:
-        parts = urlsplit(url)
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        connection = http.client.HTTPConnection(
-            parts.hostname or "", parts.port, timeout=ANSWER_WITHIN_S
-        )
-        with self._lock:
-            self._open.add(connection)
-        try:
-            connection.request("POST", path, body, headers)
-            response = connection.getresponse()
-            response.read()
-            return response.status
-        except (OSError, http.client.HTTPException):
-            return None
-        finally:
-            with self._lock:
-                self._open.discard(connection)
-            connection.close()

@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -263,14 +263,9 @@ class CreemHouse:
         """It listens again, at the same port."""
         self._door.open()
 
-    @contextlib.contextmanager
-    def outage(self) -> Iterator[None]:
+    def outage(self) -> contextlib.AbstractContextManager[None]:
         """Down within the block."""
-        self.down()
-        try:
-            yield
-        finally:
-            self.up()
+        return self._door.outage()
 
     def remember(self) -> None:
         """Write the books down, where a file was named for them."""
