@@ -6,7 +6,7 @@ from flask.cli import AppGroup
 from app import limits
 from app.cli.refusals import get_user, says_no
 from app.payments import PaymentError
-from app.services import comparing, credits, money_back, purchases, recoveries
+from app.services import comparing, credits, money_back, purchases, recoveries, vendors
 
 payments_group = AppGroup("payments", help="Packs of credits, and the money for them.")
 COMMANDS = (payments_group,)
@@ -22,6 +22,11 @@ COMMANDS = (payments_group,)
 )
 def reconcile(days: int) -> None:
     """Ask Creem for all that waits, then compare its books with ours; status 1 if they differ."""
+    if vendors.current().payments is None:
+        raise click.ClickException(
+            "Creem is not set up here: nothing was compared. "
+            "Commands want the variables that the site runs with."
+        )
     try:
         found = comparing.compare(days, is_settled=False)
     except PaymentError as error:

@@ -32,17 +32,18 @@ SCHEMA = "1"
 
 
 class PaymentsUnavailable(UserError):
-    """No road leads to a payment page now. Nothing was charged."""
+    """No road leads to Creem now: `message` says what was not done."""
 
     status = 503
 
-    def __init__(self) -> None:
-        super().__init__(
-            _l(
-                "The payment page cannot be opened just now. Nothing was charged; "
-                "please try again in a few minutes."
-            )
-        )
+    def __init__(
+        self,
+        message: str = _l(
+            "The payment page cannot be opened just now. Nothing was charged; "
+            "please try again in a few minutes."
+        ),
+    ) -> None:
+        super().__init__(message)
 
 
 class PriceChanged(UserError):

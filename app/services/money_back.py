@@ -32,7 +32,7 @@ def refund(purchase_id: str, *, is_forced: bool = False) -> Reversal:
     """
     creem = vendors.current().payments
     if creem is None:
-        raise buying.PaymentsUnavailable
+        raise buying.PaymentsUnavailable(_l("Creem is not set up here. Nothing was refunded."))
     reversal_id, transaction_id = _start(purchase_id, is_forced=is_forced)
     status = _ask(creem, reversal_id, transaction_id)
     with write_transaction() as connection:

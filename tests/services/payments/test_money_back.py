@@ -223,7 +223,7 @@ def test_where_nothing_is_sold_nothing_is_refunded(
     seller: Seller, alice: Person, payment: Payment
 ) -> None:
     seller.app.extensions["vendors"].payments = None
-    with pytest.raises(PaymentsUnavailable):
+    with pytest.raises(PaymentsUnavailable, match="Nothing was refunded"):
         seller.give_back(payment)
     seller.app.extensions["vendors"].__dict__.pop("payments")
     assert seller.gained(alice) == 115
